@@ -1,0 +1,316 @@
+"""model.toml: what a model is, as frozen dataclasses; every key checked, a wrong one named with the nearest right one."""
+import difflib
+import json
+import math
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from lib.errors import UserError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+TASKS = ("classification", "regression")
+COLUMN_TYPES = ("number", "integer", "category", "boolean", "text", "time")
+REQUIREMENTS = ("not_worse", "better", "off")
+SOURCES = ("csv", "sql", "sklearn", "command")
+# What changes a trained model; the rest of model.toml may change without a new version.
+TRAINING_SECTIONS = ("task", "target", "positive", "metric", "id", "time", "columns", "train", "search", "evaluate", "thresholds")
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "median_absolute_error"})
+
+
+@dataclass(frozen=True)
+class Column:
+    type: str
+    nullable: float = 0.0  # largest share of missing values that a file may have
+    min: float | None = None
+    max: float | None = None
+    values: tuple[str, ...] | None = None
+    unique: bool = False
+    mean_min: float | None = None
+    mean_max: float | None = None
+    format: str | None = None  # strptime format of a time column; ISO 8601 without it
+
+
+@dataclass(frozen=True)
+class Source:
+    csv: str | None = None
+    sql: str | None = None
+    database: str | None = None
+    sklearn: str | None = None
+    command: str | None = None
+    separator: str | None = None
+
+
+@dataclass(frozen=True)
+class Train:
+    estimator: str
+    params: dict = field(default_factory=dict)
+    seed: int = 0
+    holdout: float = 0.2
+    refit: bool = False
+
+
+@dataclass(frozen=True)
+class Search:
+    space: dict
+    trials: int = 20
+    folds: int = 5
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    metrics: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    resamples: int = 1000
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    min: dict = field(default_factory=dict)
+    max: dict = field(default_factory=dict)
+    require: str = "not_worse"
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Config:
+    task: str
+    target: str
+    columns: dict[str, Column]
+    train: Train
+    data: Source = Source()
+    description: str = ""
+    sample: bool = False
+    positive: str | None = None
+    metric: str = ""
+    id: str | None = None
+    time: str | None = None
+    search: Search | None = None
+    evaluate: Evaluate = Evaluate()
+    thresholds: Thresholds = Thresholds()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns a model may learn from: all but the target, the id and the time."""
+        return tuple(name for name in self.columns if name not in (self.target, self.id, self.time))
+
+
+def load(path: Path) -> Config:
+    """The model described by the file; UserError names the file and the key."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there. Make it with: make new MODEL=name CSV=rows.csv TARGET=column") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}.") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def parse(text: str) -> Config:
+    """The model described by TOML text; UserError names the key."""
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"not valid TOML: {error}.") from None
+    check_keys(raw, Config, "")
+    for key in ("task", "target", "columns", "train"):
+        if key not in raw:
+            raise UserError(f"`{key}` is missing.")
+    sections = {
+        "columns": {name: parse_section(Column, column, f"columns.{name}") for name, column in parse_table(raw["columns"], "columns").items()},
+        "train": parse_section(Train, raw["train"], "train"),
+        "data": parse_section(Source, raw.get("data", {}), "data"),
+        "search": parse_section(Search, raw["search"], "search") if "search" in raw else None,
+        "evaluate": parse_section(Evaluate, raw.get("evaluate", {}), "evaluate"),
+        "thresholds": parse_section(Thresholds, raw.get("thresholds", {}), "thresholds"),
+    }
+    for key in raw.keys() - sections.keys():
+        check_type(raw[key], next(f for f in fields(Config) if f.name == key).type, key)
+    config = Config(**{"metric": default_metric(raw), **raw, **sections})
+    check(config)
+    return config
+
+
+def default_metric(raw: dict) -> str:
+    return "mae" if raw["task"] == "regression" else "accuracy"
+
+
+def parse_table(raw, where: str) -> dict:
+    if not isinstance(raw, dict):
+        raise UserError(f"[{where}] must be a table, not {raw!r}.")
+    return raw
+
+
+def parse_section(cls, raw, where: str):
+    """One table of model.toml as its dataclass; wrong keys and types are named."""
+    parse_table(raw, where)
+    check_keys(raw, cls, where)
+    values = dict(raw)
+    if cls is Column and isinstance(values.get("nullable"), bool):
+        values["nullable"] = float(values["nullable"])
+    if cls is Column and "values" in values and isinstance(values["values"], list):
+        values["values"] = tuple(str(value) for value in values["values"])
+    for item in fields(cls):
+        if item.name in values:
+            if isinstance(values[item.name], list):
+                values[item.name] = tuple(values[item.name])
+            check_type(values[item.name], item.type, f"{where}.{item.name}")
+    try:
+        return cls(**values)
+    except TypeError:
+        missing = [f.name for f in fields(cls) if f.name not in values and f.name in ("type", "estimator", "space")]
+        raise UserError(f"`{where}.{missing[0]}` is missing.") from None
+
+
+def check_keys(raw: dict, cls, where: str) -> None:
+    known = [f.name for f in fields(cls)]
+    for key in raw:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.5)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
+            raise UserError(f"unknown key `{where + '.' if where else ''}{key}`. {hint}")
+
+
+def check_type(value, annotation, where: str) -> None:
+    kinds = {
+        "str": (str, "a text in quotes"), "int": (int, "a whole number"), "float": ((int, float), "a number"), "bool": (bool, "true or false"),
+        "dict": (dict, "a table"), "tuple[str, ...]": (tuple, "a list of texts"),
+    }
+    name = annotation if isinstance(annotation, str) else annotation.__name__ if annotation in (str, int, float, bool, dict) else str(annotation)
+    kind, words = kinds[name.removesuffix(" | None")]
+    wrong_bool = isinstance(value, bool) and kind is not bool
+    wrong_item = kind is tuple and isinstance(value, tuple) and not all(isinstance(item, str) for item in value)
+    if not isinstance(value, kind) or wrong_bool or wrong_item:
+        raise UserError(f"`{where}` must be {words}, not {json.dumps(value, default=str)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"`{where}` must be a finite number, not {value}.")
+
+
+def check(config: Config) -> None:
+    """What no single key can tell: names that must exist, choices, ranges."""
+    check_choice(config.task, TASKS, "task")
+    check_choice(config.thresholds.require, REQUIREMENTS, "thresholds.require")
+    for name, column in config.columns.items():
+        check_column(name, column)
+    for key in ("target", "id", "time"):
+        name = getattr(config, key)
+        if name is not None and name not in config.columns:
+            raise UserError(f"`{key}` names the column {name!r}, which [columns] does not have.{nearest(name, config.columns)}")
+    roles = [name for name in (config.target, config.id, config.time) if name]
+    if len(set(roles)) < len(roles):
+        raise UserError("target, id and time must be different columns.")
+    check_roles(config)
+    check_ranges(config)
+    check_thresholds(config)
+    given = [key for key in SOURCES if getattr(config.data, key)]
+    if len(given) > 1:
+        raise UserError(f"[data] names more than one source ({', '.join(given)}). Keep one.")
+    if bool(config.data.sql) != bool(config.data.database):
+        raise UserError('[data] sql goes with database = "file.db", and the other way round.')
+    for name in config.evaluate.slices:
+        if name not in config.columns:
+            raise UserError(f"`evaluate.slices` names the column {name!r}, which [columns] does not have.{nearest(name, config.columns)}")
+
+
+def check_column(name: str, column: Column) -> None:
+    check_choice(column.type, COLUMN_TYPES, f"columns.{name}.type")
+    if not 0 <= column.nullable <= 1:
+        raise UserError(f"`columns.{name}.nullable` is a share from 0 to 1, not {column.nullable}.")
+    numeric = column.type in ("number", "integer")
+    for key in ("min", "max", "mean_min", "mean_max"):
+        if getattr(column, key) is not None and not numeric:
+            raise UserError(f"`columns.{name}.{key}` is for number and integer columns, not for {column.type}.")
+    for low, high in (("min", "max"), ("mean_min", "mean_max")):
+        a, b = getattr(column, low), getattr(column, high)
+        if a is not None and b is not None and a > b:
+            raise UserError(f"`columns.{name}`: {low} = {a} is above {high} = {b}.")
+    if column.values is not None and column.type not in ("category", "text"):
+        raise UserError(f"`columns.{name}.values` is for category and text columns, not for {column.type}.")
+    if column.format is not None and column.type != "time":
+        raise UserError(f"`columns.{name}.format` is for time columns, not for {column.type}.")
+
+
+def check_roles(config: Config) -> None:
+    target = config.columns[config.target]
+    if config.task == "regression" and target.type not in ("number", "integer"):
+        raise UserError(f"the target {config.target!r} of a regression must be a number or integer column, not {target.type}.")
+    if config.task == "classification" and target.type not in ("category", "boolean", "integer", "text"):
+        raise UserError(f"the target {config.target!r} of a classification must be a category, boolean, integer or text column, not {target.type}.")
+    if config.positive is not None and config.task == "regression":
+        raise UserError("`positive` is for classification.")
+    if config.time and config.columns[config.time].type != "time":
+        raise UserError(f'`time` names the column {config.time!r}, whose type is {config.columns[config.time].type}. Give it type = "time".')
+    if target.nullable:
+        raise UserError(f"the target {config.target!r} can't be nullable: a row without it teaches nothing.")
+    if not config.features:
+        raise UserError("[columns] has nothing to learn from beside the target, the id and the time.")
+
+
+def check_ranges(config: Config) -> None:
+    def within(value, low, high, where):
+        if not low <= value <= high:
+            raise UserError(f"`{where}` must be from {low} to {high}, not {value}.")
+
+    within(config.train.holdout, 0.01, 0.9, "train.holdout")
+    within(config.train.seed, 0, 2**32 - 1, "train.seed")
+    within(config.evaluate.resamples, 100, 100_000, "evaluate.resamples")
+    if config.thresholds.margin < 0:
+        raise UserError(f"`thresholds.margin` can't be negative, and is {config.thresholds.margin}.")
+    if config.search:
+        within(config.search.trials, 1, 100_000, "search.trials")
+        within(config.search.folds, 2, 100, "search.folds")
+        check_space(config.search.space)
+
+
+def check_space(space: dict) -> None:
+    if not space:
+        raise UserError("[search.space] is empty. Name a parameter, such as C = {low = 0.01, high = 100, log = true}.")
+    for name, choice in space.items():
+        where = f"search.space.{name}"
+        if isinstance(choice, list) and choice:
+            continue
+        if not isinstance(choice, dict) or not {"low", "high"} <= choice.keys() <= {"low", "high", "log"}:
+            raise UserError(f"`{where}` must be a list of values or {{low = …, high = …, log = true}}.")
+        check_type(choice["low"], "float", f"{where}.low")
+        check_type(choice["high"], "float", f"{where}.high")
+        check_type(choice.get("log", False), "bool", f"{where}.log")
+        if choice["low"] >= choice["high"] or choice.get("log") and choice["low"] <= 0:
+            raise UserError(f"`{where}`: low must be below high, and above 0 where log = true.")
+
+
+def check_thresholds(config: Config) -> None:
+    for side in ("min", "max"):
+        for metric, limit in getattr(config.thresholds, side).items():
+            check_type(limit, "float", f"thresholds.{side}.{metric}")
+
+
+def check_choice(value: str, choices: tuple[str, ...], where: str) -> None:
+    if value not in choices:
+        raise UserError(f"`{where}` is {value!r}; it can be {', '.join(choices)}.{nearest(value, choices)}")
+
+
+def nearest(name: str, known) -> str:
+    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def training_view(text: str) -> dict:
+    """What of model.toml's text decides how training comes out, as plain nested dicts."""
+    raw = tomllib.loads(text)
+    return {key: raw[key] for key in TRAINING_SECTIONS if key in raw}
+
+
+def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """The dotted names of what differs between two nested dicts: `train.params.C`."""
+    names = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += changed_keys(a, b, f"{prefix}{key}.")
+        elif a != b:
+            names.append(f"{prefix}{key}")
+    return names

@@ -1,0 +1,129 @@
+"""Reading CSV strictly: what a spreadsheet, a database or a colleague may send, and what must not pass."""
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.errors import UserError
+
+SEPARATORS = (",", ";", "\t", "|")
+CHUNK = 50_000  # rows
+LONGEST_HEADER = 1 << 22  # bytes; beyond it the file is no table with a header
+
+
+@dataclass(frozen=True)
+class Header:
+    names: tuple[str, ...]
+    separator: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    line: int  # in the file, from 1; 0: the file as a whole
+    column: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = ", ".join(part for part in (f"line {self.line}" if self.line else "", self.column) if part)
+        return f"{where}: {self.reason}" if where else self.reason
+
+
+@dataclass(frozen=True)
+class Chunk:
+    lines: list[int]  # the line of the file where each row ends
+    rows: list[list[str]]  # each as wide as the header
+    faults: list[Fault]  # rows that are not: left out above
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """The file's lines as text; UserError names the line that is not UTF-8 or has a NUL byte."""
+    try:
+        with open(path, "rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if number == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Excel writes it
+                    if len(raw) > LONGEST_HEADER:
+                        raise UserError(f"{path}: its first line has {len(raw):,} bytes; that is no header. Is it a CSV file?")
+                if b"\0" in raw:
+                    raise UserError(f"{path}, line {number}: has a NUL byte. Is it a CSV file, in UTF-8?")
+                try:
+                    yield raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise UserError(f"{path}, line {number}: not UTF-8 (byte 0x{raw[error.start]:02x}). Save the file as UTF-8.") from None
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder, not a CSV file.") from None
+    except PermissionError:
+        raise UserError(f"{path} can't be read: permission denied.") from None
+
+
+def read_header(path: Path, separator: str | None = None, expected: tuple[str, ...] = ()) -> Header:
+    """The column names, and the separator: the one named, else the one that finds most of the expected names, else most names."""
+    first = next(text_lines(path), "")
+    if not first.strip():
+        raise UserError(f"{path} is empty: no header line.")
+    if separator is None:
+        separator = max(SEPARATORS, key=lambda mark: (len(set(expected) & set(split(first, mark))), len(split(first, mark))))
+    names = tuple(next(rows_of(path, separator))[1])
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"{path}: the header has {', '.join(map(repr, twice))} more than once. Each column needs a name of its own.")
+    if any(not name.strip() for name in names):
+        raise UserError(f"{path}: column {[bool(n.strip()) for n in names].index(False) + 1} of the header has no name.")
+    return Header(names, separator)
+
+
+def split(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the line of the file where it ends; blank lines are passed over."""
+    reader = csv.reader(text_lines(path), delimiter=separator, strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        words = "a quote that is opened and never closed" if "unexpected end" in str(error) or "field larger" in str(error) else str(error)
+        raise UserError(f"{path}, line {reader.line_num}: {words}.") from None
+
+
+def chunks(path: Path, header: Header, size: int = CHUNK) -> Iterator[Chunk]:
+    """The rows after the header, some at a time: memory does not grow with the file."""
+    lines, rows, faults = [], [], []
+    width = len(header.names)
+    reader = rows_of(path, header.separator)
+    next(reader)
+    for line, row in reader:
+        if len(row) == width:
+            lines.append(line)
+            rows.append(row)
+        else:
+            faults.append(Fault(line, "", header.separator.join(row), f"has {len(row)} fields, the header has {width}"))
+        if len(rows) + len(faults) >= size:
+            yield Chunk(lines, rows, faults)
+            lines, rows, faults = [], [], []
+    if rows or faults:
+        yield Chunk(lines, rows, faults)
+
+
+def records(path: Path) -> Iterator[bytes]:
+    """The raw records of a part written by us, header first, without their newline; a quoted newline stays inside its record."""
+    with open(path, "rb") as file:
+        pending = b""
+        for line in file:
+            pending += line
+            if pending.count(b'"') % 2 == 0:
+                yield pending.rstrip(b"\n")
+                pending = b""
+        if pending:
+            yield pending
+
+
+def key(content: bytes) -> int:
+    """64 bits that stand for a row, the same on every machine and in every year."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")

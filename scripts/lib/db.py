@@ -1,0 +1,157 @@
+"""The only code that speaks SQL: metrics.db, the record of everything measured."""
+import contextlib
+import json
+import math
+import sqlite3
+from pathlib import Path
+
+from lib.errors import Failed, UserError
+from lib.schema import MIGRATIONS
+
+WAIT = 30  # seconds to wait for another writer
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The database, made or brought up to date where needed. Raises UserError when it can't serve."""
+    with explained(path):
+        connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = EXTRA")  # with a rollback journal: a commit survives a power cut
+        migrate(connection, path)
+    return connection
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """For people who may read the database and not write it."""
+    with explained(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return connection
+
+
+@contextlib.contextmanager
+def explained(path: Path):
+    """SQLite's errors in the words of what to do about them."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        words = str(error)
+        if "locked" in words:
+            raise Failed(f"{path} was locked by another program for {WAIT} seconds. Close the sqlite3 shell that has a transaction open.") from None
+        if "readonly" in words or "unable to open" in words:
+            raise Failed(f"{path} can't be written ({words}). Check who owns it and its folder.") from None
+        if "full" in words or "disk I/O" in words:
+            raise Failed(f"{path} can't be written ({words}). Free some space.") from None
+        raise
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error) or "malformed" in str(error):
+            raise UserError(f"{path} is not a sound SQLite database ({error}). Move it away: versions and deployments are rebuilt from the tags.") from None
+        raise
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise UserError(f"{path} was made by a newer version of these scripts (schema {version}, known here {len(MIGRATIONS)}). Update the scripts: git pull")
+    if version == len(MIGRATIONS):
+        return
+    with transaction(connection):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            for statement in statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+
+
+def statements(script: str):
+    """The script's statements one by one: `executescript` would commit in between."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection):
+    """All of it or none. Takes the write lock at once, so that two writers wait instead of failing half-way."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def insert(connection: sqlite3.Connection, table: str, **values) -> int:
+    """Add a row. Table and column names are the caller's own words, values are bound."""
+    names = ", ".join(values)
+    marks = ", ".join("?" for _ in values)
+    return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values())).lastrowid
+
+
+def update_run(connection: sqlite3.Connection, run_id: int, **values) -> None:
+    pairs = ", ".join(f"{name} = ?" for name in values)
+    connection.execute(f"UPDATE runs SET {pairs} WHERE id = ?", (*values.values(), run_id))
+
+
+def open_runs(connection: sqlite3.Connection, host: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT id, pid, pid_started FROM runs WHERE status = 'running' AND host = ?", (host,)).fetchall()
+
+
+def run_by_uuid(connection: sqlite3.Connection, uuid: str) -> int | None:
+    row = connection.execute("SELECT id FROM runs WHERE uuid = ?", (uuid,)).fetchone()
+    return row["id"] if row else None
+
+
+def add_params(connection: sqlite3.Connection, run_id: int, params: dict) -> None:
+    connection.executemany("INSERT OR REPLACE INTO params VALUES (?, ?, ?)", [(run_id, name, as_text(value)) for name, value in params.items()])
+
+
+def as_text(value) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def add_metrics(connection: sqlite3.Connection, run_id: int, version: int | None, metrics: list[dict]) -> None:
+    """metrics: slice, name, value, low, high, rows of each; what is not a finite number has no place in a table that people average."""
+    rows = [(run_id, version, m["slice"], m["name"], real(m["value"]), real(m["low"]), real(m["high"]), int(m["rows"])) for m in metrics]
+    connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row for row in rows if row[4] is not None])
+
+
+def name_version(connection: sqlite3.Connection, run_id: int, version: int) -> None:
+    """Say which version a training run's figures became."""
+    connection.execute("UPDATE metrics SET version = ? WHERE run_id = ?", (version, run_id))
+
+
+def real(value) -> float | None:
+    """A plain finite float for SQLite, which would store NumPy's as bytes and NaN as NULL."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def versions(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM versions WHERE model = ? ORDER BY version", (model,)).fetchall()
+
+
+def deployments(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM deployments WHERE model = ? ORDER BY deployment", (model,)).fetchall()
+
+
+def live(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
+    return connection.execute("SELECT * FROM production WHERE model = ?", (model,)).fetchone()
+
+
+def finished_folds(connection: sqlite3.Connection, search: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM trials WHERE search = ? ORDER BY trial, fold", (search,)).fetchall()
+
+
+def batch(connection: sqlite3.Connection, model: str, version: int, sha256: str) -> sqlite3.Row | None:
+    return connection.execute("SELECT * FROM batches WHERE model = ? AND version = ? AND sha256 = ?", (model, version, sha256)).fetchone()
+
+
+def batch_by_uuid(connection: sqlite3.Connection, uuid: str) -> sqlite3.Row | None:
+    return connection.execute("SELECT * FROM batches WHERE uuid = ?", (uuid,)).fetchone()

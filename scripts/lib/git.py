@@ -1,0 +1,236 @@
+"""The only code that speaks git and git-lfs: reading tags, making a version's tag, pushing and fetching it."""
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.errors import Failed, UserError
+
+# Given on every call, so that neither a missing `git lfs install` nor a foreign git config can store a binary as a plain blob.
+LFS = {"filter.lfs.clean": "git-lfs clean -- %f", "filter.lfs.smudge": "git-lfs smudge -- %f",
+       "filter.lfs.process": "git-lfs filter-process", "filter.lfs.required": "true"}
+OPTIONS = [part for key, value in LFS.items() for part in ("-c", f"{key}={value}")] + ["-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false"]
+POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n\Z")
+KEPT = re.compile(r"GIT_(SSH|SSL|ASKPASS|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|AUTHOR|COMMITTER|TRACE|EXEC_PATH)")
+PUSHED = "refs/lean/pushed/"  # a ref of ours for each tag that the remote has
+
+
+@dataclass(frozen=True)
+class Tag:
+    name: str
+    object: str
+    commit: str
+    message: str
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The caller's environment without what a hook leaks (GIT_DIR, GIT_INDEX_FILE, …), and never a password prompt."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or KEPT.match(key)}
+    kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10")
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **extra}
+
+
+def run(root: Path, *arguments: str, stdin: bytes | None = None, env: dict | None = None, timeout: float | None = None) -> bytes:
+    """What the git command prints; Failed with its own words when it does not succeed."""
+    command = ["git", *OPTIONS, *arguments]
+    try:
+        done = subprocess.run(command, cwd=root, input=stdin, env=env or environment(), capture_output=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL if stdin is None else None)
+    except FileNotFoundError:
+        raise Failed("git is not installed. Install it with: sudo apt-get install git git-lfs") from None
+    except subprocess.TimeoutExpired:
+        raise Failed(f"git {arguments[0]} gave no answer in {timeout:.0f} seconds.") from None
+    if done.returncode:
+        raise explain(root, arguments, done.returncode, done.stderr.decode(errors="replace"))
+    return done.stdout
+
+
+def explain(root: Path, arguments, code: int, stderr: str) -> UserError:
+    if "dubious ownership" in stderr:
+        return UserError(f"{root} belongs to another user, so git refuses it. If you trust it: git config --global --add safe.directory {root}")
+    if "not a git repository" in stderr:
+        return UserError(f"{root} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
+    if "git-lfs" in stderr and "not found" in stderr or "'lfs' is not a git command" in stderr:
+        return Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
+    lines = [line for line in stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
+    return Failed(f"git {' '.join(arguments[:2])} failed ({code}): {lines[-1].strip()}")
+
+
+def line(root: Path, *arguments: str, **options) -> str:
+    return run(root, *arguments, **options).decode().strip()
+
+
+def folder(root: Path) -> Path:
+    """The repository's own folder, shared by its worktrees."""
+    if (root / ".git").is_dir():
+        return root / ".git"
+    return (root / line(root, "rev-parse", "--git-common-dir")).resolve()
+
+
+def head(root: Path) -> str | None:
+    """HEAD's commit, or None in a repository without one."""
+    with contextlib.suppress(Failed):
+        return line(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    return None
+
+
+def state(root: Path) -> tuple[str | None, bool]:
+    """HEAD's commit and whether tracked files differ from it."""
+    out = line(root, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", out, re.M)
+    return (commit[1] if commit else None), any(not row.startswith("#") for row in out.splitlines())
+
+
+def tags(root: Path, prefix: str) -> list[Tag]:
+    """The annotated tags below a prefix, oldest first by the number at their end."""
+    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(contents)%00%01"
+    out = run(root, "for-each-ref", f"--format={form}", f"refs/tags/{prefix}").decode(errors="replace")
+    found = [Tag(*entry.lstrip("\n").split("\0")[:4]) for entry in out.split("\0\1") if entry.strip()]
+    return sorted(found, key=lambda tag: [int(part) if part.isdigit() else 0 for part in re.findall(r"\d+\Z", tag.name)])
+
+
+def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str]) -> Tag:
+    """Publish the working tree's code and the given paths as an annotated tag on top of HEAD; touches no branch and no index.
+
+    contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not.
+    """
+    base = head(root)
+    with tempfile.TemporaryDirectory(prefix="lean-index-", dir=folder(root)) as temporary:
+        env = environment(GIT_INDEX_FILE=str(Path(temporary) / "index"), **identity(root))
+        if base:
+            run(root, "read-tree", base, env=env)
+            run(root, "add", "-u", env=env)
+        else:
+            run(root, "add", "--all", env=env)
+        run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(paths).encode(), env=env)
+        check_pointers(root, contents, env)
+        tree = line(root, "write-tree", env=env)
+        commit = line(root, "commit-tree", "--no-gpg-sign", *(["-p", base] if base else []), "-m", tag, tree, env=env)
+    return add_tag(root, tag, commit, message)
+
+
+def add_tag(root: Path, name: str, commit: str, message: str) -> Tag:
+    """An annotated tag, with all it points to on the disk before the name exists and the name before this returns."""
+    sync(root)
+    run(root, "tag", "--annotate", "--no-sign", "--cleanup=verbatim", "--file=-", name, commit, stdin=message.encode(), env=environment(**identity(root)))
+    sync(root)
+    return Tag(name, "", commit, message)
+
+
+def identity(root: Path) -> dict[str, str]:
+    """Who commits, where git has nobody configured (a fresh VM, a cron job)."""
+    try:
+        line(root, "var", "GIT_COMMITTER_IDENT", env=environment())
+        return {}
+    except UserError:
+        return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "lean mlops"), ("EMAIL", "lean-mlops@localhost"))}
+
+
+def check_pointers(root: Path, contents: dict[str, str], env: dict) -> None:
+    """`git add` exits 0 even when it stored a whole binary: look at what it did store."""
+    for path, blob in read_blobs(root, [f":{path}" for path in contents], env).items():
+        pointer = POINTER.match(blob or b"")
+        if not pointer or pointer[1].decode() != contents[path[1:]]:
+            raise Failed(f"git stored {path[1:]} outside Git LFS. Is .gitattributes as it came with the project? See: git check-attr -a {path[1:]}")
+
+
+def read_blobs(root: Path, names: list[str], env: dict | None = None) -> dict[str, bytes | None]:
+    """The content of each named object (`tag:path`), None where there is none; one process for all."""
+    out = run(root, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode(), env=env)
+    blobs, position = {}, 0
+    for name in names:
+        end = out.index(b"\n", position)
+        header, position = out[position:end], end + 1
+        blobs[name] = None
+        if not header.endswith(b" missing"):
+            size = int(header.split()[-1])
+            blobs[name], position = out[position:position + size], position + size + 1
+    return blobs
+
+
+def list_files(root: Path, tag: str, below: str) -> list[str]:
+    return [name for name in run(root, "ls-tree", "-r", "-z", "--name-only", tag, "--", below).decode().split("\0") if name]
+
+
+def lfs_object(root: Path, oid: str) -> Path:
+    return folder(root) / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+
+
+def read_tagged(root: Path, tag: str, below: str):
+    """Each (path, open binary file) below a folder of a tag, Git LFS objects fetched where they are not here yet."""
+    names = list_files(root, tag, below)
+    blobs = read_blobs(root, [f"{tag}:{name}" for name in names])
+    pointers = {name: POINTER.match(blobs[f"{tag}:{name}"] or b"") for name in names}
+    if any(found and not lfs_object(root, found[1].decode()).exists() for found in pointers.values()):
+        fetch_lfs(root, tag)
+    for name in names:
+        found = pointers[name]
+        if found:
+            with open_lfs_object(root, found[1].decode(), name, tag) as file:
+                yield name, file
+        else:
+            with tempfile.TemporaryFile() as file:
+                file.write(blobs[f"{tag}:{name}"] or b"")
+                file.seek(0)
+                yield name, file
+
+
+def open_lfs_object(root: Path, oid: str, name: str, tag: str):
+    try:
+        return open(lfs_object(root, oid), "rb")
+    except FileNotFoundError:
+        raise Failed(f"{name} of {tag} is not in this repository's Git LFS storage, nor on its remote. Fetch it with: git lfs fetch --all") from None
+
+
+def sync(root: Path) -> None:
+    """Flush the repository's file system: git and git-lfs leave their files in memory (git-lfs never calls fsync)."""
+    subprocess.run(["sync", "-f", str(folder(root))], check=True, stdin=subprocess.DEVNULL)
+
+
+def remote(root: Path) -> str | None:
+    """`origin`, else the only remote there is."""
+    names = line(root, "remote").split()
+    return "origin" if "origin" in names else names[0] if len(names) == 1 else None
+
+
+def unpushed(root: Path, prefix: str) -> list[str]:
+    """Tags below a prefix that the remote is not known to have."""
+    out = line(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{prefix}", f"{PUSHED}{prefix}").splitlines()
+    pushed = {name.removeprefix(PUSHED) for name in out if name.startswith(PUSHED)}
+    return [name for name in (ref.removeprefix("refs/tags/") for ref in out if ref.startswith("refs/tags/")) if name not in pushed]
+
+
+def push(root: Path, to: str, names: list[str]) -> None:
+    """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. Raises Failed."""
+    run(root, "lfs", "push", to, *names, timeout=3600)
+    run(root, "push", "--quiet", "--no-verify", to, *(f"refs/tags/{name}" for name in names), timeout=600)
+    mark_pushed(root, names)
+
+
+def mark_pushed(root: Path, names: list[str]) -> None:
+    run(root, "update-ref", "--stdin", stdin="".join(f"update {PUSHED}{name} refs/tags/{name}\n" for name in names).encode())
+
+
+def fetch_tags(root: Path, source: str) -> None:
+    run(root, "fetch", "--quiet", "--no-write-fetch-head", source, "refs/tags/*:refs/tags/*", timeout=600)
+
+
+def fetch_lfs(root: Path, tag: str) -> None:
+    source = remote(root)
+    if source:
+        with contextlib.suppress(Failed):  # what is still missing afterwards is named by whoever opens it
+            run(root, "lfs", "fetch", source, tag, timeout=3600)
+
+
+def configure_lfs(root: Path) -> None:
+    """So that the user's own `git checkout churn/v3` brings models and data, not pointers."""
+    if shutil.which("git-lfs") is None:
+        raise Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
+    known = subprocess.run(["git", "config", "--local", "--get", "filter.lfs.process"], cwd=root, env=environment(), capture_output=True)
+    if known.returncode:
+        for key, value in LFS.items():
+            run(root, "config", "--local", key, value)

@@ -1,0 +1,60 @@
+"""The parts of a model's training data as files: which there are, and that none was changed since it was taken in."""
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import audit, files
+from lib.errors import Refused
+from lib.files import ModelPaths
+
+NAME = re.compile(r"[0-9]{4,}\.csv\Z")
+
+
+@dataclass(frozen=True)
+class Part:
+    path: Path
+    sha256: str
+
+    @property
+    def number(self) -> int:
+        return int(self.path.stem)
+
+
+def find(paths: ModelPaths) -> list[Path]:
+    if not paths.train.is_dir():
+        return []
+    return sorted((path for path in paths.train.iterdir() if NAME.match(path.name)), key=lambda path: int(path.stem))
+
+
+def check(paths: ModelPaths) -> list[Part]:
+    """The parts with their sha256 over the whole file; Refused if one is gone or not what was taken in."""
+    recorded = {entry["part"]: entry["sha256"] for entry in audit.entries(paths.audit) if entry["event"] == "ingest"}
+    found = [Part(path, files.sha256(path)) for path in find(paths)]
+    for part in found:
+        if part.sha256 != recorded.get(part.path.name, part.sha256):
+            raise Refused(f"{part.path} was changed after it was taken in (its sha256 differs). Bring it back with: rm {part.path.name} there, then make restore MODEL={paths.name}; "
+                          "new rows go into a new part: make ingest")
+    lost = recorded.keys() - {part.path.name for part in found}
+    if lost:
+        raise Refused(f"{paths.train / min(lost)} is gone. Bring it back with: make restore MODEL={paths.name}")
+    return found
+
+
+def add(paths: ModelPaths, run, temporary: Path, **facts) -> Part:
+    """Make a finished temporary file the next part: its name makes it true, the audit line follows."""
+    number = max((int(path.stem) for path in find(paths)), default=0) + 1
+    path = paths.train / f"{number:04d}.csv"
+    digest = files.sha256(temporary)
+    os.replace(temporary, path)
+    files.sync_folder(paths.train)
+    audit.add(paths.audit, run, "ingest", part=path.name, sha256=digest, **facts)
+    return Part(path, digest)
+
+
+def complete_audit(paths: ModelPaths, run) -> None:
+    """A line for each part whose ingest was killed between the file and its line."""
+    recorded = {entry["part"] for entry in audit.entries(paths.audit) if entry["event"] == "ingest"}
+    for path in find(paths):
+        if path.name not in recorded:
+            audit.add(paths.audit, run, "ingest", part=path.name, sha256=files.sha256(path), source="completed after an interruption")

@@ -1,0 +1,201 @@
+"""The frame around every script: options in, one row in `runs`, errors as one line, an exit code out."""
+import argparse
+import getpass
+import os
+import resource
+import signal
+import sqlite3
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import clock, config, db, files, git
+from lib.errors import Refused, UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK_WAIT = 600  # seconds a person's command waits for another one on the same model
+OPTIONS = {
+    "MODEL": "the model's name; without it, the only model of yours there is (a sample, while you have none)",
+    "CSV": "the file with the rows",
+    "TARGET": "the column to predict",
+    "ID": "the column that names a row",
+    "TIME": "the column that says when a row was",
+    "VERSION": "a version's number, as 3 or v3",
+    "OUT": "the file to write",
+    "FORCE": "1: do it even if nothing has changed",
+    "REASON": "why, for the record",
+    "AT": "a date or time, as 2026-05-01",
+    "JSON": "1: print JSON",
+}
+STATUS = {0: "done", 3: "refused", 130: "interrupted"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a script: where it works, what it was asked, and its row in `runs`."""
+
+    root: Path
+    script: str
+    options: dict[str, str]
+    db: sqlite3.Connection
+    id: int | None  # None: a reader who may not write metrics.db
+    uuid: str
+    user: str
+    host: str
+    trigger: str
+
+    def record(self, **columns) -> None:
+        if self.id is not None:
+            db.update_run(self.db, self.id, **columns)
+
+    def model(self) -> files.ModelPaths:
+        """The model that MODEL names, or the only one it can mean. Raises UserError."""
+        paths = files.ModelPaths(self.root, self.options["MODEL"] or only_model(self.root))
+        if not paths.config.is_file():
+            known = model_names(self.root)
+            raise UserError(f"there is no model {paths.name!r} (no {paths.config.relative_to(self.root)}).{config.nearest(paths.name, known)} Known: {', '.join(known) or 'none'}.")
+        self.record(model=paths.name)
+        return paths
+
+    def lock(self, paths: files.ModelPaths):
+        """The model's lock: whoever changes the model holds it."""
+        return files.lock(paths.folder / ".lock", f"{self.script} by {self.user}", 0 if self.trigger == "cron" else LOCK_WAIT)
+
+    def path(self, option: str) -> Path:
+        """A file the user named; UserError if it was not named."""
+        if not self.options[option]:
+            raise UserError(f"{option}= is missing. Example: make {self.script} {option}=rows.csv")
+        return Path(self.options[option])
+
+    def version(self) -> int | None:
+        text = self.options["VERSION"]
+        if text and not text.removeprefix("v").isdecimal():
+            raise UserError(f"VERSION={text!r} is not a version's number, such as 3 or v3.")
+        return int(text.removeprefix("v")) if text else None
+
+    def flag(self, option: str) -> bool:
+        text = self.options[option]
+        if text not in ("", "0", "1"):
+            raise UserError(f"{option} is 1 or nothing, not {text!r}.")
+        return text == "1"
+
+
+def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv: list[str] | None = None, *, reads: bool = False) -> int:
+    """Do a script's work and return its exit code. reads: it only looks, so it works for those who may not write metrics.db."""
+    script = Path(sys.modules[work.__module__].__file__).stem
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends a command as Ctrl-C does
+    began = time.monotonic()
+    run = None
+    try:
+        values = parse(script, doc, options, argv)
+        run = begin(script, values, reads)
+        code = work(run)
+        error = None
+    except UserError as problem:
+        code, error = problem.code, str(problem)
+        print(f"{script}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        code, error = 130, "interrupted"
+        print(f"{script}: interrupted. What was finished is kept; type the command again to go on.", file=sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code, error = 1, "the reader of its output went away"
+    except OSError as problem:
+        code, error = 1, explain(problem)
+        print(f"{script}: {error}", file=sys.stderr)
+    except Exception as problem:
+        code, error = 1, f"{type(problem).__name__}: {problem}"
+        traceback.print_exc()
+    return close(run, code, error, time.monotonic() - began)
+
+
+def explain(problem: OSError) -> str:
+    where = f": {problem.filename}" if problem.filename else ""
+    return f"{problem.strerror or problem}{where}. Nothing was taken in halfway; put it right and type the command again."
+
+
+def parse(script: str, doc: str, options: tuple[str, ...], argv: list[str] | None) -> dict[str, str]:
+    """Each option's text: from the command line (--model churn), else from the environment (MODEL=churn), else empty."""
+    parser = argparse.ArgumentParser(f"scripts/{script}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.error = lambda message: (_ for _ in ()).throw(UserError(f"{message}. See: make {script} HELP=1"))
+    for name in options:
+        parser.add_argument(f"--{name.lower()}", default=os.environ.get(name, ""), metavar=name, dest=name, help=OPTIONS[name])
+    if os.environ.get("HELP") == "1":
+        parser.print_help()
+        raise SystemExit(0)
+    values = vars(parser.parse_args(argv))
+    for name, value in values.items():
+        if "\0" in value or "\n" in value:
+            raise UserError(f"{name}= can't contain a line break.")
+    return values
+
+
+def begin(script: str, values: dict[str, str], reads: bool) -> Run:
+    if not (ROOT / ".git").exists():
+        raise UserError(f"{ROOT} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
+    commit, dirty = (None, None) if reads else git.state(ROOT)
+    run_uuid, user, host = uuid.uuid4().hex, getpass.getuser(), os.uname().nodename
+    trigger = "cron" if os.environ.get("TRIGGER") == "cron" else "manual"
+    connection, writable = open_record(ROOT / "metrics.db", reads)
+    run_id = None
+    if writable:
+        with db.explained(ROOT / "metrics.db"), db.transaction(connection):
+            mark_killed(connection, host)
+            run_id = db.insert(connection, "runs", uuid=run_uuid, script=script, started=clock.now(), status="running", trigger=trigger, user=user,
+                               host=host, pid=os.getpid(), pid_started=process_start(os.getpid()), git_commit=commit, dirty=dirty)
+    return Run(ROOT, script, values, connection, run_id, run_uuid, user, host, trigger)
+
+
+def open_record(path: Path, reads: bool) -> tuple[sqlite3.Connection, bool]:
+    """The database, and whether this user may write it."""
+    if reads and path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return db.connect_read_only(path), False
+    return db.connect(path), True
+
+
+def mark_killed(connection: sqlite3.Connection, host: str) -> None:
+    """A run whose process is gone did not get to say how it ended."""
+    for row in db.open_runs(connection, host):
+        if process_start(row["pid"]) != row["pid_started"]:
+            db.update_run(connection, row["id"], status="killed", error="the process died before it could say why")
+
+
+def process_start(pid: int) -> int:
+    """When the process started, in clock ticks since boot; 0 if there is none."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError):
+        return 0
+
+
+def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
+    if run is None:
+        return code
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    try:
+        run.record(ended=clock.now(), seconds=seconds, status=STATUS.get(code, "failed"), exit_code=code, error=error, peak_memory_mb=peak)
+    except sqlite3.Error as problem:
+        print(f"{run.script}: the end of this run could not be written to metrics.db: {problem}.", file=sys.stderr)
+        code = code or 1
+    run.db.close()
+    return code
+
+
+def model_names(root: Path) -> list[str]:
+    return sorted(path.parent.name for path in (root / "models").glob("*/model.toml") if config.NAME.match(path.parent.name))
+
+
+def only_model(root: Path) -> str:
+    """The model a command means when none is named: the user's only one; a sample, while they have none. Raises UserError."""
+    names = model_names(root)
+    samples = [name for name in names if config.load(files.ModelPaths(root, name).config).sample]
+    own = [name for name in names if name not in samples]
+    if len(own) > 1:
+        raise UserError(f"which model? Add MODEL= with one of: {', '.join(own)}.")
+    if not names:
+        raise UserError("there is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column")
+    return (own or samples)[0]
