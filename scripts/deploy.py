@@ -1,0 +1,31 @@
+"""Make a version live: the newest registered one, or the one named.
+
+make deploy
+make deploy MODEL=churn VERSION=3 REASON="v4 is slow"
+"""
+import sys
+
+from lib import live, registry, runs
+from lib.errors import UserError
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    paths = run.model()
+    number = run.version()
+    with run.lock(paths):
+        known = registry.settle(run, paths)
+        if known.newest is None:
+            raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
+        version = known.version(number, paths.name) if number else known.newest
+        live.make_live(run, paths, known, version, "deploy", run.options["REASON"] or ("named by hand" if number else "the newest"))
+        registry.push(run, paths)
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "VERSION", "REASON"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What a training depends on, as sha256 over whole files; and in words what has changed since a version was trained."""
+import hashlib
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import config, files
+from lib.files import ModelPaths
+from lib.parts import Part
+
+# The scripts whose change can change a trained model.
+CODE = ("train.py", "lib/config.py", "lib/csvfile.py", "lib/dataset.py", "lib/gates.py", "lib/model.py", "lib/scores.py", "lib/search.py", "lib/validation.py")
+PACKAGES = ("joblib", "numpy", "pandas", "scikit_learn", "scipy", "threadpoolctl")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that decides how a training comes out."""
+
+    parts: dict[str, str]  # file name -> sha256
+    config: dict  # the sections of model.toml that matter
+    features: str | None  # sha256 of features.py
+    code: dict[str, str]  # script -> sha256
+    environment: dict[str, str]  # Python and the packages that compute
+
+    def columns(self) -> dict[str, str]:
+        """For the run's row."""
+        return {"data_fingerprint": files.sha256_json(self.parts), "config_fingerprint": files.sha256_json([self.config, self.features]),
+                "code_fingerprint": files.sha256_json(self.code), "environment_fingerprint": files.sha256_json(self.environment)}
+
+    def fingerprint(self) -> str:
+        return files.sha256_json(vars(self))
+
+
+def collect(paths: ModelPaths, found: list[Part], config_text: str, features: bytes | None) -> Inputs:
+    scripts = paths.root / "scripts"
+    view = plain(config.training_view(config_text))
+    return Inputs({part.path.name: part.sha256 for part in found}, view, hashlib.sha256(features).hexdigest() if features is not None else None,
+                  {name: files.sha256(scripts / name) for name in CODE}, {name: version for name, version in environment().items() if name in ("python", *PACKAGES)})
+
+
+def plain(value):
+    """TOML's values as JSON has them (dates become text), so that they compare equal after a trip through a file."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def environment() -> dict[str, str]:
+    """Python and every installed package with its version, from the names of their folders: importing them would take seconds."""
+    packages = {}
+    for folder in reversed([Path(entry) for entry in sys.path if entry and os.path.isdir(entry)]):
+        for name in os.listdir(folder):
+            if name.endswith(".dist-info"):
+                package, _, version = name.removesuffix(".dist-info").rpartition("-")
+                packages[package.lower().replace("-", "_")] = version
+    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
+
+
+def changes(now: Inputs, then: dict) -> list[str]:
+    """What differs from the inputs in a version's manifest, in words; empty: nothing."""
+    words = []
+    for name in sorted(now.parts.keys() | then["parts"].keys()):
+        if now.parts.get(name) != then["parts"].get(name):
+            words.append(f"data: part {Path(name).stem} is {'new' if name not in then['parts'] else 'gone' if name not in now.parts else 'another'}")
+    words += [f"config: {key} changed" for key in config.changed_keys(then["config"], now.config)]
+    if now.features != then["features"]:
+        words.append("features: features.py changed")
+    words += [f"code: {name} changed" for name in config.changed_keys(then["code"], now.code)]
+    words += [f"environment: {name} {then['environment'].get(name, 'absent')} → {now.environment.get(name, 'absent')}"
+              for name in config.changed_keys(then["environment"], now.environment)]
+    return words

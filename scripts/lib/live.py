@@ -1,0 +1,52 @@
+"""Making a version live, for whichever command does it: verified, shown beside what it replaces, switched."""
+import json
+import subprocess
+import sys
+
+from lib import fingerprints, registry
+from lib.errors import Refused
+from lib.files import ModelPaths
+from lib.registry import Registry, Version
+from lib.runs import Run
+
+TRY_OUT = "import sys; sys.path.insert(0, sys.argv[1]); from lib import loading; sys.exit(loading.try_out(*sys.argv[2:]))"
+
+
+def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, action: str, reason: str) -> None:
+    """Verify, say what it replaces, switch. Refused if the version is not what its tag says or does not load."""
+    if known.live and known.live.number == version.number:
+        print(f"{version.name} is live already")
+        return
+    check_usable(paths, version)
+    for line in side_by_side(version, known.live):
+        print(line)
+    switched = registry.switch(run, paths, known, version, action, reason)
+    print(f"{version.name} is live (deployment {switched.number}, tag {switched.tag})")
+
+
+def check_usable(paths: ModelPaths, version: Version) -> None:
+    """Refused unless every file is what the tag says and the model loads here.
+
+    `train` has loaded each model it registered, so where Python and the packages are the same there is nothing to try;
+    elsewhere another process tries, since importing scikit-learn takes seconds.
+    """
+    folder = registry.ensure_folder(paths, version)
+    manifest = registry.verify_folder(folder, version)
+    trained_with = manifest["inputs"]["environment"]
+    here = fingerprints.environment()
+    if all(here.get(name) == made for name, made in trained_with.items()):
+        return
+    done = subprocess.run([sys.executable, "-c", TRY_OUT, str(paths.root / "scripts"), str(paths.root), paths.name, json.dumps(version.number)],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise Refused((done.stderr.strip().splitlines() or [f"{version.name} does not load here."])[-1])
+
+
+def side_by_side(new: Version, old: Version | None) -> list[str]:
+    lines = []
+    for version, role in ((new, "goes live"), (old, "is replaced")):
+        if version:
+            e = version.entry
+            interval = f" [{e['low']:.4f}, {e['high']:.4f}]" if e["low"] is not None else ""
+            lines.append(f"{version.name} {role}: {e['metric']} {e['value']:.4f}{interval} on {e['holdout_rows']:,} rows, trained {e['time'][:10]}, {e['estimator'].rpartition('.')[2]}")
+    return lines

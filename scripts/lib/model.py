@@ -1,0 +1,178 @@
+"""The estimator with its preprocessing as one scikit-learn Pipeline, the user's features, and loading what has been verified."""
+import importlib
+import io
+import types
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from lib.config import Config, nearest
+from lib.errors import UserError
+
+# Estimators that split on thresholds, or on class statistics, gain nothing from scaled columns.
+UNSCALED = ("sklearn.ensemble.", "sklearn.tree.", "sklearn.dummy.", "sklearn.naive_bayes.")
+MOST_CATEGORIES = 100  # per column; rarer ones share one code
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of n rows."""
+
+    values: np.ndarray  # (n,) class names as text, or float64
+    probabilities: np.ndarray | None  # (n, classes), in the order of `classes`; None where the model gives none
+    classes: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted pipeline, with the features that its rows go through first."""
+
+    pipeline: Pipeline
+    config: Config
+    build: Callable[[pd.DataFrame], pd.DataFrame] | None
+    rowwise: bool  # whether rows can be scored some at a time
+
+    def predict(self, frame: pd.DataFrame) -> Predictions:
+        features = build_features(self.build, frame, self.config)
+        if self.config.task == "regression" or not hasattr(self.pipeline, "predict_proba"):
+            return Predictions(self.pipeline.predict(features), None, getattr(self.pipeline, "classes_", None))
+        probabilities = self.pipeline.predict_proba(features)
+        classes = self.pipeline.classes_
+        return Predictions(classes[probabilities.argmax(axis=1)], probabilities, classes)
+
+
+def estimator(config: Config, params: dict | None = None) -> BaseEstimator:
+    """The estimator that [train] names, with its params and seed. UserError before any data is read if it can't be."""
+    module_name, _, class_name = config.train.estimator.rpartition(".")
+    if not module_name.startswith("sklearn"):
+        raise UserError(f"`train.estimator` = {config.train.estimator!r} is not a scikit-learn estimator's dotted name, such as sklearn.linear_model.LogisticRegression.")
+    try:
+        cls = getattr(importlib.import_module(module_name), class_name)
+    except ImportError:
+        raise UserError(f"`train.estimator`: there is no module {module_name!r}. Such as: sklearn.ensemble.HistGradientBoostingClassifier") from None
+    except AttributeError:
+        raise UserError(f"`train.estimator`: {module_name} has no {class_name!r}.{nearest(class_name, dir(importlib.import_module(module_name)))}") from None
+    fits = {"classification": is_classifier, "regression": is_regressor}[config.task]
+    try:
+        made = cls()
+        known = made.get_params()
+    except (TypeError, AttributeError):
+        raise UserError(f"`train.estimator` = {config.train.estimator!r} can't be used on its own: it needs another estimator, or is none.") from None
+    if not fits(made):
+        raise UserError(f"`train.estimator` = {config.train.estimator!r} is not for {config.task}.")
+    given = {**config.train.params, **(params or {})}
+    space = config.search.space if config.search else {}
+    for name in (*given, *space):
+        if name not in known:
+            where = "train.params" if name in given else "search.space"
+            raise UserError(f"`{where}.{name}` is not a parameter of {class_name}.{nearest(name, known)}")
+    if "random_state" in known:
+        given.setdefault("random_state", config.train.seed)
+    made.set_params(**given)
+    check_params(made, class_name)
+    return made
+
+
+def check_params(made: BaseEstimator, class_name: str) -> None:
+    """scikit-learn checks parameters in `fit` only, which is after minutes of reading."""
+    try:
+        made._validate_params()
+    except ValueError as error:
+        raise UserError(f"[train.params] of {class_name}: {error}") from None
+    except AttributeError:  # an estimator without declared constraints: `fit` will say
+        return
+
+
+def pipeline(config: Config, features: pd.DataFrame, params: dict | None = None) -> Pipeline:
+    """Preprocessing that suits the estimator and the features' types, then the estimator; not yet fitted."""
+    final = estimator(config, params)
+    tags = final.__sklearn_tags__()
+    native = "HistGradientBoosting" in config.train.estimator
+    numeric = [name for name in features if is_numeric(features[name])]
+    categorical = [name for name in features if name not in numeric]
+    steps = [("to_float", FunctionTransformer(to_float, feature_names_out="one-to-one"))]
+    if not tags.input_tags.allow_nan:
+        steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
+    if not config.train.estimator.startswith(UNSCALED):
+        steps.append(("scale", StandardScaler()))
+    encoder = (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, max_categories=MOST_CATEGORIES) if native
+               else OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False))
+    if native:
+        final.set_params(categorical_features=[False] * len(numeric) + [True] * len(categorical))
+    columns = ColumnTransformer([("numeric", Pipeline(steps), numeric), ("categorical", encoder, categorical)], verbose_feature_names_out=False)
+    return Pipeline([("columns", columns), ("estimator", final)])
+
+
+def is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
+
+
+def to_float(features: pd.DataFrame) -> pd.DataFrame:
+    """Booleans and nullable types as float64 with NaN, so that a chunk with a missing value looks as one without."""
+    return features.astype("float64")
+
+
+def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The frame that the pipeline sees: features.py's, else the columns themselves without text and times."""
+    if build is None:
+        usable = [name for name in config.features if config.columns[name].type not in ("text", "time")]
+        if not usable:
+            raise UserError("no column can be learnt from as it is: text and time columns need a features.py that turns them into numbers or categories.")
+        return frame[usable]
+    given = frame.drop(columns=[config.target], errors="ignore")
+    made = build(given.copy())
+    if not isinstance(made, pd.DataFrame) or len(made) != len(frame):
+        raise UserError(f"features.py: build must return a DataFrame with a row for each of the {len(frame):,} rows it is given, not {describe(made)}.")
+    if not len(made.columns):
+        raise UserError("features.py: build returned no columns.")
+    made.columns = [str(name) for name in made.columns]
+    return made.reset_index(drop=True)
+
+
+def describe(made) -> str:
+    return f"{len(made):,} rows" if isinstance(made, pd.DataFrame) else type(made).__name__
+
+
+def load_features(source: bytes | None, name: str) -> tuple[Callable | None, bool]:
+    """`build` of a features.py and whether it says `rowwise = True`; from its bytes, so that what was verified is what runs."""
+    if source is None:
+        return None, True
+    module = types.ModuleType("features")
+    try:
+        exec(compile(source, name, "exec"), module.__dict__)
+    except Exception as error:
+        raise UserError(f"{name} can't be run: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, "build", None)):
+        raise UserError(f"{name} has no function build(rows).")
+    return module.build, bool(getattr(module, "rowwise", False))
+
+
+def dump(fitted: Pipeline) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(fitted, buffer)
+    return buffer.getvalue()
+
+
+def load(content: bytes, config: Config, features: bytes | None, name: str) -> Model:
+    """A model from bytes whose sha256 has been verified. UserError if another scikit-learn made it, or it does not load."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InconsistentVersionWarning)
+        try:
+            fitted = joblib.load(io.BytesIO(content))
+        except InconsistentVersionWarning as warning:
+            raise UserError(f"{name} was made with scikit-learn {warning.original_sklearn_version}, and this is {warning.current_sklearn_version}. "
+                            "Train again, or go back to that version's requirements.") from None
+        except Exception as error:
+            raise UserError(f"{name} does not load here: {type(error).__name__}: {error}") from None
+    build, rowwise = load_features(features, f"features.py of {name}")
+    return Model(fitted, config, build, rowwise)

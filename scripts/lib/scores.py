@@ -1,0 +1,283 @@
+"""How good predictions are: metrics with bootstrap intervals, and the paired test of two models on the same rows."""
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.config import LOWER_IS_BETTER, nearest
+from lib.errors import UserError
+
+CONFIDENCE = 0.95
+CLASSIFICATION = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
+REGRESSION = ("mae", "rmse", "r2", "median_absolute_error")
+MOST_DRAWS = 40_000_000  # rows x resamples; above it fewer resamples do, since the interval's ends wobble less
+
+
+@dataclass(frozen=True)
+class Answers:
+    """True answers beside what one model said of the same n rows."""
+
+    truth: np.ndarray  # (n,) class names, or float64
+    values: np.ndarray  # (n,) predictions, as `truth`
+    probabilities: np.ndarray | None = None  # (n, classes)
+    classes: np.ndarray | None = None
+    positive: str | None = None
+
+    def at(self, rows: np.ndarray) -> "Answers":
+        """The same for some rows: a mask or indices."""
+        chosen = self.probabilities[rows] if self.probabilities is not None else None
+        return Answers(self.truth[rows], self.values[rows], chosen, self.classes, self.positive)
+
+
+@dataclass(frozen=True)
+class Score:
+    slice: str
+    name: str
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
+def greater_is_better(metric: str) -> bool:
+    return metric not in LOWER_IS_BETTER
+
+
+def check_names(names, task: str) -> None:
+    """UserError for a metric that does not exist, or is for the other task."""
+    ours, others = (CLASSIFICATION, REGRESSION) if task == "classification" else (REGRESSION, CLASSIFICATION)
+    for name in names:
+        if name in ours:
+            continue
+        from sklearn.metrics import get_scorer_names
+        if name in others or name not in get_scorer_names():
+            raise UserError(f"there is no metric {name!r} for {task}.{nearest(name, (*ours, *get_scorer_names()))} Use {', '.join(ours)} or a scikit-learn scorer's name.")
+
+
+def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
+    """The metric as a function of row weights, shape (n,); work that does not depend on the weights is done once, here.
+
+    Weighted forms of the definitions in sklearn.metrics, so that a bootstrap resample costs one dot product. NaN where undefined.
+    """
+    if name in ("accuracy", "balanced_accuracy", "precision", "recall", "f1"):
+        return confusion_statistic(name, answers)
+    if name == "log_loss":
+        return mean_of(-np.log(np.clip(chosen_probability(answers), np.finfo(float).eps, 1)))
+    if name == "brier":
+        hit = answers.truth[:, None] == answers.classes[None, :]
+        losses = ((answers.probabilities - hit) ** 2).sum(axis=1)
+        return mean_of(losses / 2 if len(answers.classes) == 2 else losses)
+    if name == "roc_auc":
+        return auc_statistic(answers)
+    if name not in REGRESSION:
+        return scorer_statistic(name, answers)
+    error = np.abs(answers.truth - answers.values)
+    if name == "mae":
+        return mean_of(error)
+    if name == "rmse":
+        mean_square = mean_of(error**2)
+        return lambda weights: float(np.sqrt(mean_square(weights)))
+    if name == "r2":
+        return r2_statistic(answers.truth, error)
+    return median_statistic(error)
+
+
+def mean_of(losses: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda weights: float(weights @ losses / weights.sum())
+
+
+def chosen_probability(answers: Answers) -> np.ndarray:
+    """The probability given to each row's true class, shape (n,); 0 for a class the model does not know."""
+    place = {name: i for i, name in enumerate(answers.classes)}
+    index = np.array([place.get(name, -1) for name in answers.truth])
+    return np.where(index >= 0, answers.probabilities[np.arange(len(index)), index], 0.0)
+
+
+def confusion_statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
+    """Metrics of the confusion matrix. Precision, recall and f1 are of the positive class, or the mean over classes without one."""
+    classes, codes = np.unique(np.concatenate([answers.truth, answers.values]).astype(str), return_inverse=True)
+    n, k = len(answers.truth), len(classes)
+    cells = codes[:n] * k + codes[n:]
+    wanted = np.flatnonzero(classes == answers.positive) if answers.positive else np.arange(k)
+
+    def value(weights: np.ndarray) -> float:
+        matrix = np.bincount(cells, weights, k * k).reshape(k, k)
+        hits, said, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+        if name == "accuracy":
+            return float(hits.sum() / matrix.sum())
+        if name == "balanced_accuracy":
+            return float(np.mean(hits[true > 0] / true[true > 0]))
+        top = {"precision": hits, "recall": hits, "f1": 2 * hits}[name]
+        bottom = {"precision": said, "recall": true, "f1": said + true}[name]
+        if not len(wanted):
+            return 0.0
+        return float(np.mean(np.divide(top, bottom, out=np.zeros(k), where=bottom > 0)[wanted]))  # 0 where undefined, as scikit-learn's zero_division
+
+    return value
+
+
+def auc_statistic(answers: Answers) -> Callable[[np.ndarray], float]:
+    """Area under the ROC curve (Hanley and McNeil 1982): of the positive class, or the mean of one against the rest."""
+    classes = list(answers.classes)
+    if len(classes) == 2:
+        return ranked(answers.probabilities[:, 1], answers.truth == classes[1])
+    each = [ranked(answers.probabilities[:, i], answers.truth == name) for i, name in enumerate(classes)]
+    return lambda weights: float(np.mean([one(weights) for one in each]))
+
+
+def ranked(scores: np.ndarray, hit: np.ndarray) -> Callable[[np.ndarray], float]:
+    order = np.argsort(scores, kind="stable")
+    hit = hit[order]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(scores[order]) > 0]))  # ties count half
+
+    def value(weights: np.ndarray) -> float:
+        w = weights[order]
+        positive, negative = np.add.reduceat(w * hit, starts), np.add.reduceat(w * ~hit, starts)
+        pairs = positive.sum() * negative.sum()
+        below = np.cumsum(negative) - negative / 2
+        return float(positive @ below / pairs) if pairs else np.nan
+
+    return value
+
+
+def r2_statistic(truth: np.ndarray, error: np.ndarray) -> Callable[[np.ndarray], float]:
+    def value(weights: np.ndarray) -> float:
+        spread = weights @ (truth - weights @ truth / weights.sum()) ** 2
+        return float(1 - weights @ error**2 / spread) if spread else np.nan
+
+    return value
+
+
+def median_statistic(error: np.ndarray) -> Callable[[np.ndarray], float]:
+    order = np.argsort(error, kind="stable")
+    ranked_error = error[order]
+
+    def value(weights: np.ndarray) -> float:
+        total = np.cumsum(weights[order])
+        half = total[-1] / 2
+        low, high = np.searchsorted(total, half, "left"), np.searchsorted(total, half, "right")
+        return float((ranked_error[low] + ranked_error[min(high, len(error) - 1)]) / 2)
+
+    return value
+
+
+def available(names: tuple[str, ...], answers: Answers) -> list[str]:
+    """Those of the metrics that need no probabilities where the model gives none."""
+    return [name for name in names if answers.probabilities is not None or name not in ("roc_auc", "log_loss", "brier")]
+
+
+def score(names: list[str], answers: Answers, resamples: int, seed: int, label: str = "all") -> list[Score]:
+    """Each metric with its percentile bootstrap interval (Efron 1979), all on the same resamples of the rows."""
+    functions = [statistic(name, answers) for name in names]
+    n = len(answers.truth)
+    ones = np.ones(n)
+    values = [function(ones) for function in functions]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = np.array([[function(weights) for function in functions] for weights in resampled(n, resamples, seed)])
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.array([interval(column, tail) for column in drawn.T]).T if names else ([], [])
+    return [Score(label, name, value, float(a), float(b), n) for name, value, a, b in zip(names, values, low, high)]
+
+
+def interval(drawn: np.ndarray, tail: float) -> tuple[float, float]:
+    finite = drawn[np.isfinite(drawn)]  # a resample without one of the classes has no AUC
+    return tuple(np.percentile(finite, (tail, 100 - tail))) if len(finite) else (np.nan, np.nan)
+
+
+def resampled(n: int, resamples: int, seed: int):
+    """Bootstrap resamples of n rows, as how often each row was drawn."""
+    rng = np.random.default_rng(seed)
+    for _ in range(min(resamples, max(100, MOST_DRAWS // max(n, 1)))):
+        yield np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
+
+
+def scorer_statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
+    """Any other metric by its scikit-learn scorer name, fed with the stored answers; greater is better, as scikit-learn has it."""
+    from sklearn.metrics import get_scorer
+    scorer, oracle, truth = get_scorer(name), *as_estimator(answers)
+    rows = np.arange(len(truth))
+
+    def value(weights: np.ndarray) -> float:
+        drawn = np.repeat(rows, weights.astype(int))
+        try:
+            return float(scorer(oracle, drawn[:, None], truth[drawn]))
+        except ValueError:  # a resample without one of the classes
+            return np.nan
+
+    return value
+
+
+def as_estimator(answers: Answers):
+    """The stored answers as an estimator whose X is the row's number, and the truth it is scored against; two classes become 0 and 1."""
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    regression = answers.truth.dtype.kind == "f"
+    codes = None
+    if not regression:
+        known = answers.classes if answers.classes is not None else np.unique(np.concatenate([answers.truth, answers.values]))
+        ordered = sorted(known, key=lambda name: (name == answers.positive, name)) if len(known) == 2 else list(known)
+        codes = {name: i if len(known) == 2 else name for i, name in enumerate(ordered)}
+
+    class Oracle(RegressorMixin if regression else ClassifierMixin, BaseEstimator):
+        def __init__(self):
+            self.fitted_ = True
+            self.n_features_in_ = 1
+            if codes:
+                self.classes_ = np.array(list(codes.values()))
+
+        def predict(self, rows):
+            said = answers.values[rows[:, 0]]
+            return said if regression else np.array([codes.get(name, name) for name in said])
+
+        if answers.probabilities is not None:
+            def predict_proba(self, rows):
+                order = [list(answers.classes).index(name) for name in codes]
+                return answers.probabilities[rows[:, 0]][:, order]
+
+    truth = answers.truth if regression else np.array([codes.get(name, name) for name in answers.truth])
+    return Oracle(), truth
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against production on the same rows; difference > 0: the candidate is better."""
+
+    metric: str
+    candidate: float
+    production: float
+    difference: float
+    low: float  # 95 % interval of the difference
+    high: float
+    p_better: float  # one-sided p-values, of a difference as large if there were none beyond the margin
+    p_worse: float
+    rows: int
+    test: str
+
+
+def compare(metric: str, candidate: Answers, production: Answers, margin: float, resamples: int, seed: int) -> Comparison:
+    """Paired test: exact McNemar (1947) for accuracy without a margin, else the paired bootstrap (Efron and Tibshirani 1993, ch. 16)."""
+    sign = 1 if greater_is_better(metric) else -1
+    ours, theirs = statistic(metric, candidate), statistic(metric, production)
+    n = len(candidate.truth)
+    ones = np.ones(n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = np.array([sign * (ours(weights) - theirs(weights)) for weights in resampled(n, resamples, seed)])
+    a, b = ours(ones), theirs(ones)
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = interval(drawn, 2.5)
+    if metric == "accuracy" and margin == 0:
+        p_better, p_worse = mcnemar(candidate.values == candidate.truth, production.values == production.truth)
+        test = "McNemar exact"
+    else:
+        count = len(drawn) + 1
+        p_better, p_worse = (1 + (drawn <= margin).sum()) / count, (1 + (drawn >= -margin).sum()) / count
+        test = "paired bootstrap"
+    return Comparison(metric, a, b, sign * (a - b), float(low), float(high), float(p_better), float(p_worse), n, test)
+
+
+def mcnemar(ours_right: np.ndarray, theirs_right: np.ndarray) -> tuple[float, float]:
+    """One-sided exact p-values (McNemar 1947): that we are better, and that we are worse. From the rows where only one is right."""
+    from scipy.stats import binomtest
+    only_ours, only_theirs = int((ours_right & ~theirs_right).sum()), int((~ours_right & theirs_right).sum())
+    if only_ours + only_theirs == 0:
+        return 1.0, 1.0
+    return tuple(float(binomtest(count, only_ours + only_theirs, 0.5, alternative="greater").pvalue) for count in (only_ours, only_theirs))

@@ -1,0 +1,281 @@
+"""From rows to a candidate with its numbers, and from a candidate to the files of a version."""
+import csv
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib import card, clock, dataset, db, files, fingerprints, gates, loading, model, profile, registry, scores, search
+from lib.config import Config
+from lib.errors import UserError
+from lib.files import ModelPaths
+from lib.fingerprints import Inputs
+from lib.parts import Part
+from lib.runs import Run
+from lib.scores import Answers, Comparison, Score
+
+MOST_SLICES = 20  # values of one column
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model and what its holdout says of it."""
+
+    model: model.Model
+    params: dict
+    rows: dataset.Rows
+    split: dataset.Split
+    answers: Answers  # on the holdout rows
+    scores: list[Score]
+    searched: search.Best | None
+    comparison: Comparison | None = None
+    verdicts: list[gates.Gate] = field(default_factory=list)
+
+    @property
+    def values(self) -> dict[str, float]:
+        return {score.name: score.value for score in self.scores if score.slice == "all"}
+
+
+def check_before_reading(conf: Config) -> None:
+    """All that can be wrong in model.toml without a look at the data. Raises UserError."""
+    model.estimator(conf)
+    scores.check_names({conf.metric, *conf.evaluate.metrics, *conf.thresholds.min, *conf.thresholds.max}, conf.task)
+
+
+def metric_names(conf: Config) -> tuple[str, ...]:
+    defaults = conf.evaluate.metrics or (scores.CLASSIFICATION if conf.task == "classification" else scores.REGRESSION)
+    return tuple(dict.fromkeys((conf.metric, *defaults, *conf.thresholds.min, *conf.thresholds.max)))
+
+
+def fit(run: Run, conf: Config, features_source: bytes | None, rows: dataset.Rows, split: dataset.Split, fingerprint: str) -> Candidate:
+    """Search where model.toml asks for it, fit on the training rows, score on the holdout."""
+    build, rowwise = model.load_features(features_source, "features.py")
+    features = model.build_features(build, rows.frame, conf)
+    truth = dataset.labels(rows.frame[conf.target], conf)
+    best = None
+    if conf.search:
+        times = rows.frame[conf.time][split.train].reset_index(drop=True) if conf.time else None
+        best = search.run(run.db, run.id, fingerprint, conf, features[split.train].reset_index(drop=True), truth[split.train], times)
+    params = best.params if best else {}
+    fitted = fit_pipeline(conf, features[split.train], truth[split.train], params)
+    made = model.Model(fitted, conf, build, rowwise)
+    answers = answer(model.Model(fitted, conf, as_it_is, True), features[split.holdout], truth[split.holdout])
+    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), best)
+
+
+def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def fit_pipeline(conf: Config, features: pd.DataFrame, truth: np.ndarray, params: dict):
+    try:
+        return model.pipeline(conf, features, params).fit(features, truth)
+    except ValueError as error:
+        raise UserError(f"{conf.train.estimator} can't be fitted: {str(error).splitlines()[0]}") from error
+
+
+def answer(made: model.Model, frame: pd.DataFrame, truth: np.ndarray) -> Answers:
+    said = made.predict(frame)
+    return Answers(truth, said.values, said.probabilities, said.classes, positive_class(made.config, said.classes))
+
+
+def positive_class(conf: Config, classes) -> str | None:
+    """The class that precision and `score` are about: the one named, else the second of two, as in scikit-learn."""
+    if conf.task == "regression" or classes is None:
+        return None
+    if conf.positive is not None:
+        if conf.positive not in classes:
+            raise UserError(f"`positive` = {conf.positive!r} is not a class of {conf.target}: {', '.join(map(str, classes))}.")
+        return conf.positive
+    return classes[1] if len(classes) == 2 else None
+
+
+def evaluate(conf: Config, answers: Answers, frame: pd.DataFrame) -> list[Score]:
+    """The metrics overall, then for each slice that is large enough to say anything."""
+    names = scores.available(metric_names(conf), answers)
+    found = scores.score(names, answers, conf.evaluate.resamples, conf.train.seed)
+    for column in conf.evaluate.slices:
+        groups = slice_labels(frame[column])
+        for label in groups.value_counts().index[:MOST_SLICES]:
+            mask = (groups == label).to_numpy()
+            if mask.sum() >= dataset.SMALLEST:
+                found += scores.score(names, answers.at(mask), conf.evaluate.resamples, conf.train.seed, f"{column} = {label}")
+    return found
+
+
+def slice_labels(column: pd.Series) -> pd.Series:
+    """Each value is a slice; a number with many values is cut into quarters."""
+    if pd.api.types.is_numeric_dtype(column) and column.nunique() > MOST_SLICES:
+        column = pd.qcut(column, 4, duplicates="drop")
+    return column.astype(str)
+
+
+def against_production(paths: ModelPaths, live: registry.Version | None, found: list[Part], candidate: Candidate) -> tuple[Comparison | None, str]:
+    """Candidate and live version on holdout rows that neither learnt from; or None, and why not."""
+    conf = candidate.model.config
+    if live is None:
+        return None, "there is no live version to compare with"
+    if conf.thresholds.require == "off":
+        return None, 'not compared: require = "off"'
+    theirs = production_answers(paths, live, found, candidate)
+    if theirs is None or theirs[0].sum() < dataset.SMALLEST:
+        return None, f"not compared: fewer than {dataset.SMALLEST} holdout rows that {live.name} did not learn from"
+    mask, production = theirs
+    if not scores.available((conf.metric,), production):
+        return None, f"not compared: {live.name} gives no probabilities"
+    ours = candidate.answers.at(mask)
+    return scores.compare(conf.metric, ours, production, conf.thresholds.margin, conf.evaluate.resamples, conf.train.seed), ""
+
+
+def production_answers(paths: ModelPaths, live: registry.Version, found: list[Part], candidate: Candidate) -> tuple[np.ndarray, Answers] | None:
+    """What production says of the candidate's holdout: a mask over its rows, and the answers for those.
+
+    Rows of production's own holdout take what it said before any refit; rows of newer parts are scored now; the others
+    it may have learnt from, so they are left out.
+    """
+    made, manifest = loading.load(paths, live)
+    if made.config.target != candidate.model.config.target or made.config.task != candidate.model.config.task:
+        return None
+    keys, parts_of = candidate.rows.keys[candidate.split.holdout], candidate.rows.parts[candidate.split.holdout]
+    stored_keys, stored = read_holdout(registry.read_verified(paths.version(live.number), live, manifest, "holdout.csv"), made.config, manifest)
+    place = {int(key): i for i, key in enumerate(stored_keys)}
+    index = np.array([place.get(int(key), -1) for key in keys])
+    new_parts = [part for part in found if part.path.name not in manifest["inputs"]["parts"]]
+    is_new = np.isin(parts_of, [part.number for part in new_parts]) & (index < 0)
+    mask = (index >= 0) | is_new
+    truth = candidate.answers.truth
+    values = np.empty(len(keys), dtype=truth.dtype)
+    values[index >= 0] = stored.values[index[index >= 0]]
+    probabilities = None
+    if stored.probabilities is not None:
+        probabilities = np.zeros((len(keys), stored.probabilities.shape[1]))
+        probabilities[index >= 0] = stored.probabilities[index[index >= 0]]
+    if is_new.any():
+        try:
+            fresh = dataset.read(new_parts, made.config)
+        except UserError:  # rows that production's columns do not fit: it can't be asked about them
+            mask, is_new = index >= 0, np.zeros(len(keys), bool)
+        else:
+            wanted = candidate.split.holdout[np.isin(candidate.rows.parts, [part.number for part in new_parts])]
+            said = made.predict(fresh.frame)
+            positions = np.flatnonzero(wanted)[(index[np.isin(parts_of, [part.number for part in new_parts])] < 0)]
+            values[is_new] = said.values[positions]
+            if probabilities is not None:
+                probabilities[is_new] = said.probabilities[positions]
+    chosen = probabilities[mask] if probabilities is not None else None
+    return mask, Answers(truth[mask], values[mask], chosen, stored.classes, stored.positive)
+
+
+def holdout_file(candidate: Candidate) -> bytes:
+    """The holdout rows, by key, with the truth and what the model said before any refit."""
+    a = candidate.answers
+    many = a.probabilities is not None and len(a.classes) > 2
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])])
+    score = score_of(a.values, a.probabilities, a.classes, a.positive)
+    for i, key in enumerate(candidate.rows.keys[candidate.split.holdout].tolist()):
+        writer.writerow([f"{key:016x}", a.truth[i], a.values[i], "" if score is None else repr(float(score[i])), *(map(repr, a.probabilities[i].tolist()) if many else [])])
+    return buffer.getvalue().encode()
+
+
+def score_of(values, probabilities, classes, positive) -> np.ndarray | None:
+    """One probability a row: of the positive class of two, else of the class predicted; None where there is none."""
+    if probabilities is None:
+        return None
+    return probabilities[:, list(classes).index(positive)] if positive is not None else probabilities.max(axis=1)
+
+
+def read_holdout(content: bytes, conf: Config, manifest: dict) -> tuple[np.ndarray, Answers]:
+    """The keys and answers that a version's holdout.csv has."""
+    frame = pd.read_csv(io.BytesIO(content), dtype={"row": str, "label": object, "prediction": object}, keep_default_na=False, na_values={"score": [""]})
+    keys = np.array([int(text, 16) for text in frame["row"]], dtype=np.uint64)
+    if conf.task == "regression":
+        return keys, Answers(frame["label"].to_numpy(float), frame["prediction"].to_numpy(float))
+    classes = np.array(manifest["classes"], dtype=object)
+    probabilities = None
+    if len(classes) > 2 and f"p:{classes[0]}" in frame:
+        probabilities = frame[[f"p:{name}" for name in classes]].to_numpy(float)
+    elif frame["score"].notna().all() and len(classes) == 2:
+        positive = frame["score"].to_numpy(float)
+        probabilities = np.column_stack([1 - positive, positive] if manifest["positive"] == classes[1] else [positive, 1 - positive])
+    return keys, Answers(frame["label"].to_numpy(object), frame["prediction"].to_numpy(object), probabilities, classes, manifest["positive"])
+
+
+def judge(candidate: Candidate, comparison: Comparison | None) -> list[gates.Gate]:
+    conf = candidate.model.config
+    return [*gates.finite(candidate.values, conf.metric), *gates.thresholds(candidate.values, conf.thresholds), *gates.against_production(comparison, conf.thresholds)]
+
+
+def record(run: Run, candidate: Candidate) -> None:
+    """The run's params and numbers, whether or not it becomes a version."""
+    conf = candidate.model.config
+    with db.transaction(run.db):
+        db.add_params(run.db, run.id, {"estimator": conf.train.estimator, "seed": conf.train.seed, "holdout": conf.train.holdout, "refit": conf.train.refit,
+                                       **conf.train.params, **candidate.params})
+        db.add_metrics(run.db, run.id, None, [asdict(score) for score in candidate.scores])
+
+
+def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tuple[Path, dict]:
+    """Write the files of the version in a folder that is not yet it; returns the folder and the facts for its record."""
+    conf = candidate.model.config
+    fitted = candidate.model.pipeline
+    features = model.build_features(candidate.model.build, candidate.rows.frame, conf)
+    truth = dataset.labels(candidate.rows.frame[conf.target], conf)
+    if conf.train.refit:
+        fitted = fit_pipeline(conf, features, truth, candidate.params)
+    holdout = candidate.split.holdout
+    classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
+    score = score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
+    rows_of = {number: int(count) for number, count in zip(*np.unique(candidate.rows.parts, return_counts=True))}
+    content = {
+        **texts,
+        "model.joblib": model.dump(fitted),
+        "holdout.csv": holdout_file(candidate),
+        "metrics.json": as_json({"headline": conf.metric, "scores": [asdict(score) for score in candidate.scores], "comparison": asdict(candidate.comparison) if candidate.comparison else None,
+                                 "gates": [asdict(gate) for gate in candidate.verdicts], "params": candidate.params, "search": asdict(candidate.searched) if candidate.searched else None}),
+        "baseline.json": as_json(profile.profile_columns(candidate.rows.frame[candidate.split.train], conf, candidate.answers.values, score)),
+        "environment.json": as_json(fingerprints.environment()),
+    }
+    headline = next(score for score in candidate.scores if score.name == conf.metric and score.slice == "all")
+    facts = {"estimator": conf.train.estimator, "metric": conf.metric, "value": headline.value, "low": db.real(headline.low), "high": db.real(headline.high),
+             "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int(len(holdout) if conf.train.refit else candidate.split.train.sum()),
+             "holdout_rows": int(holdout.sum()), "why": why}
+    manifest = {"model": paths.name, "version": number, "created": clock.now(), "run": run.uuid, "inputs": asdict(inputs), "classes": classes,
+                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "refit": conf.train.refit,
+                "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
+    content["card.md"] = card.write(manifest, candidate, inputs).encode()
+    manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
+    staged = paths.folder / f"{registry.STAGED}v{number}"
+    files.remove_folder(staged)
+    staged.mkdir()
+    for name, data in {**content, "manifest.json": as_json(manifest)}.items():
+        (staged / name).write_bytes(data)
+    check_reload(content["model.joblib"], conf, texts.get("features.py"), candidate, fitted)
+    return staged, facts
+
+
+def check_reload(content: bytes, conf: Config, features: bytes | None, candidate: Candidate, fitted) -> None:
+    """What was written scores as what was fitted, or it is no version."""
+    rows = candidate.rows.frame.head(200)
+    again = model.load(content, conf, features, "the model just written").predict(rows).values
+    said = model.Model(fitted, conf, candidate.model.build, True).predict(rows).values
+    if not np.array_equal(again, said):
+        raise UserError(f"{conf.train.estimator} predicts differently after it was written and read back; it can't be registered.")
+
+
+def as_json(value) -> bytes:
+    return (json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def finite(value):
+    """NaN and infinities as null: JSON has no word for them."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,45 @@
+"""Make the version that was live before live again, or an earlier one that was.
+
+make rollback
+make rollback MODEL=churn VERSION=2 REASON="complaints from Lyon"
+"""
+import sys
+
+from lib import live, registry, runs
+from lib.errors import UserError
+from lib.files import ModelPaths
+from lib.registry import Registry
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    paths = run.model()
+    number = run.version()
+    with run.lock(paths):
+        known = registry.settle(run, paths)
+        version = known.versions[earlier(paths, known, number)]
+        live.make_live(run, paths, known, version, "rollback", run.options["REASON"] or "rolled back by hand")
+        registry.push(run, paths)
+    return 0
+
+
+def earlier(paths: ModelPaths, known: Registry, number: int | None) -> int:
+    """The version to go back to. UserError if there is none, or the one named was never live."""
+    if not known.deployments:
+        raise UserError(f"{paths.name} has nothing live. Make a version live with: make deploy MODEL={paths.name}")
+    pile = registry.live_before(known.deployments)
+    if number is None:
+        if not pile:
+            raise UserError(f"{paths.name} has no earlier version to go back to: v{known.live.number} is the first that was live.")
+        return pile[-1]
+    if number not in {deployment.version for deployment in known.deployments}:
+        raise UserError(f"{paths.name} v{number} was never live, so there is no going back to it. Make it live with: make deploy MODEL={paths.name} VERSION={number}")
+    return number
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "VERSION", "REASON"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

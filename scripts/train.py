@@ -1,0 +1,112 @@
+"""Train the model on all its parts, examine it, and register it as a new version if it passes its gates.
+
+make train                         # does nothing if nothing has changed since the last version
+make train MODEL=churn FORCE=1     # trains anyway
+"""
+import sys
+from dataclasses import replace
+
+from lib import audit, config, fingerprints, parts, registry, runs
+from lib.errors import Refused
+from lib.files import ModelPaths
+from lib.registry import Registry
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    paths = run.model()
+    force = run.flag("FORCE")
+    with run.lock(paths):
+        known = registry.settle(run, paths)
+        try:
+            train(run, paths, known, force)
+        finally:
+            registry.push(run, paths)
+    return 0
+
+
+def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> registry.Version | None:
+    """A new version, or None if nothing has changed. Refused, with its numbers on record, if it misses a gate."""
+    conf = config.load(paths.config)
+    features = paths.features.read_bytes() if paths.features.exists() else None
+    found = parts.check(paths) or first_rows(run, paths, conf)
+    inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
+    run.record(**inputs.columns())
+    why = reasons(paths, known.newest, inputs, force)
+    if not why:
+        print(f"{paths.name}: nothing has changed since v{known.newest.number} (FORCE=1 trains anyway)")
+        return None
+    print(f"{paths.name}: training, because of {why}", flush=True)
+    return make_version(run, paths, known, conf, features, found, inputs, why)
+
+
+def first_rows(run: Run, paths: ModelPaths, conf: config.Config) -> list[parts.Part]:
+    """The first training takes in the rows of the source that model.toml names."""
+    from lib import intake, training
+    training.check_before_reading(conf)
+    added, _ = intake.take_in(run, paths, conf, None)
+    for part in added:
+        print(f"{paths.name}: part {part.path.stem} taken in from {intake.describe(conf, None, part.path)}")
+    return parts.check(paths)
+
+
+def reasons(paths: ModelPaths, newest: registry.Version | None, inputs: fingerprints.Inputs, force: bool) -> str:
+    """Why to train, in words; empty if the newest version came from the very same inputs."""
+    if newest is None:
+        return "the first version"
+    manifest = registry.read_manifest(registry.ensure_folder(paths, newest), newest)
+    changed = fingerprints.changes(inputs, manifest["inputs"])
+    return "; ".join(changed) or ("FORCE=1" if force else "")
+
+
+def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str) -> registry.Version:
+    from lib import dataset, training  # scikit-learn takes seconds to import: not when nothing has changed
+    training.check_before_reading(conf)
+    rows = dataset.read(found, conf)
+    split = dataset.split(rows, conf, cutoff(paths, known))
+    candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
+    training.record(run, candidate)
+    show(paths.name, candidate)
+    comparison, unable = training.against_production(paths, known.live, found, candidate)
+    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(candidate, comparison))
+    for gate in candidate.verdicts:
+        print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
+    if unable:
+        print(f"{paths.name}: {unable}")
+    missed = [gate.words for gate in candidate.verdicts if not gate.passed]
+    if missed:
+        audit.add(paths.audit, run, "refused", why=why, missed=missed)
+        raise Refused(f"{paths.name}: not registered: {'; '.join(missed)}. The numbers are in metrics.db (run {run.id}).")
+    number = max(known.versions, default=0) + 1
+    texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
+    staged, facts = training.stage(run, paths, number, candidate, inputs, found, why, texts)
+    extra = [str(path.relative_to(paths.root)) for path in (paths.config, paths.features) if path.exists()]
+    version = registry.publish(run, paths, number, staged, facts, extra)
+    print(f"{paths.name}: v{number} registered, tag {version.tag}, model {version.sha256[:12]}, card models/{paths.name}/v{number}/card.md")
+    print(f"next: make deploy MODEL={paths.name}")
+    return version
+
+
+def cutoff(paths: ModelPaths, known: Registry) -> str | None:
+    """Where the newest version's holdout began."""
+    if known.newest is None:
+        return None
+    return registry.read_manifest(registry.ensure_folder(paths, known.newest), known.newest)["cutoff"]
+
+
+def show(model: str, candidate) -> None:
+    print(f"{model}: {candidate.split.train.sum():,} rows to learn from, {candidate.split.holdout.sum():,} to examine")
+    if candidate.searched:
+        best = candidate.searched
+        print(f"{model}: search: best {candidate.model.config.metric} {best.value:.4g} with {best.params} ({best.computed} folds fitted, {best.resumed} found finished)")
+    for score in candidate.scores:
+        if score.slice == "all":
+            print(f"{model}: {score.name:<22} {score.value:8.4f}   95 % interval {score.low:.4f} to {score.high:.4f}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "FORCE"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
