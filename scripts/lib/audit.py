@@ -82,3 +82,16 @@ def broken_link(path: Path) -> int | None:
             return number
         previous = digest(line)
     return None
+
+
+def in_words(entry: dict) -> str:
+    """An audit line for people."""
+    what = {
+        "ingest": lambda e: f"part {e['part'].removesuffix('.csv')} taken in from {e.get('source', '?')}",
+        "register": lambda e: f"v{e['version']} registered: {e['metric']} {e['value']:.4f} ({e['why']})",
+        "refused": lambda e: f"a candidate was refused: {'; '.join(e['missed'])}",
+        "deploy": lambda e: f"v{e['version']} went live ({e['reason']})",
+        "rollback": lambda e: f"back to v{e['version']} ({e['reason']})",
+    }
+    by = entry["user"] + (" by cron" if entry["trigger"] == "cron" else "")
+    return f"{entry['time'].replace('T', ' ').rstrip('Z')}  {by:<10} {what.get(entry['event'], lambda e: e['event'])(entry)}"

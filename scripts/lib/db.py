@@ -123,6 +123,10 @@ def add_metrics(connection: sqlite3.Connection, run_id: int, version: int | None
     connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [row for row in rows if row[4] is not None])
 
 
+def has_metrics(connection: sqlite3.Connection, run_id: int) -> bool:
+    return connection.execute("SELECT 1 FROM metrics WHERE run_id = ? LIMIT 1", (run_id,)).fetchone() is not None
+
+
 def name_version(connection: sqlite3.Connection, run_id: int, version: int) -> None:
     """Say which version a training run's figures became."""
     connection.execute("UPDATE metrics SET version = ? WHERE run_id = ?", (version, run_id))

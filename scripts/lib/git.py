@@ -152,6 +152,10 @@ def read_blobs(root: Path, names: list[str], env: dict | None = None) -> dict[st
     return blobs
 
 
+def tag_names(root: Path) -> list[str]:
+    return line(root, "for-each-ref", "--format=%(refname:strip=2)", "refs/tags").splitlines()
+
+
 def list_files(root: Path, tag: str, below: str) -> list[str]:
     return [name for name in run(root, "ls-tree", "-r", "-z", "--name-only", tag, "--", below).decode().split("\0") if name]
 

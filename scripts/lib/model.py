@@ -130,7 +130,10 @@ def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
             raise UserError("no column can be learnt from as it is: text and time columns need a features.py that turns them into numbers or categories.")
         return frame[usable]
     given = frame.drop(columns=[config.target], errors="ignore")
-    made = build(given.copy())
+    try:
+        made = build(given.copy())
+    except Exception as error:
+        raise UserError(f"features.py: build failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, pd.DataFrame) or len(made) != len(frame):
         raise UserError(f"features.py: build must return a DataFrame with a row for each of the {len(frame):,} rows it is given, not {describe(made)}.")
     if not len(made.columns):

@@ -97,7 +97,7 @@ def positive_class(conf: Config, classes) -> str | None:
 def evaluate(conf: Config, answers: Answers, frame: pd.DataFrame) -> list[Score]:
     """The metrics overall, then for each slice that is large enough to say anything."""
     names = scores.available(metric_names(conf), answers)
-    found = scores.score(names, answers, conf.evaluate.resamples, conf.train.seed)
+    found = evaluate_overall(conf, answers)
     for column in conf.evaluate.slices:
         groups = slice_labels(frame[column])
         for label in groups.value_counts().index[:MOST_SLICES]:
@@ -105,6 +105,10 @@ def evaluate(conf: Config, answers: Answers, frame: pd.DataFrame) -> list[Score]
             if mask.sum() >= dataset.SMALLEST:
                 found += scores.score(names, answers.at(mask), conf.evaluate.resamples, conf.train.seed, f"{column} = {label}")
     return found
+
+
+def evaluate_overall(conf: Config, answers: Answers) -> list[Score]:
+    return scores.score(scores.available(metric_names(conf), answers), answers, conf.evaluate.resamples, conf.train.seed)
 
 
 def slice_labels(column: pd.Series) -> pd.Series:

@@ -1,0 +1,58 @@
+# The user interface. Each target runs the script of its name; the values (MODEL=churn CSV=rows.csv …) reach it through
+# the environment as they stand: taken with $(value), so that make expands nothing in them, and never put into shell text.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV ?= .venv
+VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT HELP
+$(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
+export $(VALUES)
+
+.PHONY: help
+help: ## this list
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ {split($$1, t, ":"); printf "  make %-10s %s\n", t[1], $$2}' Makefile
+
+.PHONY: new
+new: ## MODEL= CSV= TARGET= [ID=] [TIME=]: make a model from a CSV
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: ingest
+ingest: ## [MODEL=] [CSV=]: check new rows and add them to the training data
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: train
+train: ## [MODEL=] [FORCE=1]: fit, examine, and register a version that passes its gates
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: evaluate
+evaluate: ## [MODEL=] [VERSION=] [CSV=]: score a version against the thresholds
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: deploy
+deploy: ## [MODEL=] [VERSION=] [REASON=]: make a version live
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: rollback
+rollback: ## [MODEL=] [VERSION=] [REASON=]: make the version live before live again
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: predict
+predict: ## [MODEL=] CSV= [OUT=]: score rows with the live version and log them
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: status
+status: ## [MODEL=]: what is live
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: history
+history: ## [MODEL=] [AT=]: who did what when; what was live then
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: restore
+restore: ## [MODEL=]: bring back everything from the tags, in a new clone or after a loss
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: test
+test: ## the tests, three minutes
+	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests

@@ -1,0 +1,75 @@
+"""Score a version against the thresholds that model.toml has now: on its own holdout, or on the labelled rows of a CSV.
+
+make evaluate                                     # what is live, else the newest
+make evaluate MODEL=churn VERSION=2 CSV=march.csv
+"""
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from lib import config, csvfile, db, registry, runs
+from lib.errors import Refused, UserError
+from lib.files import ModelPaths
+from lib.registry import Version
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    paths = run.model()
+    conf = config.load(paths.config)
+    number = run.version()
+    known = registry.read(paths)
+    if known.newest is None:
+        raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
+    version = known.version(number, paths.name) if number else known.live or known.newest
+    source = run.path("CSV") if run.options["CSV"] else None
+    if source:
+        csvfile.read_header(source)
+    return evaluate(run, paths, conf, version, source)
+
+
+def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version, source: Path | None) -> int:
+    from lib import gates, loading, training
+    made, manifest = loading.load(paths, version)
+    if source:
+        frame, answers = from_csv(made, source)
+        found = training.evaluate(made.config, answers, frame)
+    else:
+        content = registry.read_verified(paths.version(version.number), version, manifest, "holdout.csv")
+        _, answers = training.read_holdout(content, made.config, manifest)
+        found = training.evaluate_overall(made.config, answers)
+    with db.transaction(run.db):
+        db.add_metrics(run.db, run.id, version.number, [asdict(score) for score in found])
+    print(f"{version.name}: on {source.name if source else 'its holdout'}, {len(answers.truth):,} rows")
+    for score in found:
+        print(f"{version.name}: {score.name:<22} {score.value:8.4f}   95 % interval {score.low:.4f} to {score.high:.4f}{'' if score.slice == 'all' else f'   {score.slice}'}")
+    verdicts = gates.thresholds({score.name: score.value for score in found if score.slice == "all"}, conf.thresholds)
+    for gate in verdicts:
+        print(f"{version.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
+    missed = [gate.words for gate in verdicts if not gate.passed]
+    if missed:
+        raise Refused(f"{version.name} misses {len(missed)} of {len(verdicts)} thresholds: {'; '.join(missed)}.")
+    return 0
+
+
+def from_csv(made, source: Path):
+    """The file's typed rows and the model's answers to them; the file must have the target."""
+    from lib import dataset, scoring, training
+    conf = made.config
+    header = csvfile.read_header(source, None, tuple(conf.columns))
+    missing = [name for name in (*conf.features, conf.target) if name not in header.names]
+    if missing:
+        raise UserError(f"{source} has no column {', '.join(map(repr, missing))}.")
+    columns = {name: column for name, column in conf.columns.items() if name in header.names}
+    _, frame = next(scoring.checked_chunks(source, header, columns, whole=True))
+    if len(frame) < dataset.SMALLEST:
+        raise UserError(f"{source} has {len(frame)} rows; at least {dataset.SMALLEST} are needed to say anything.")
+    return frame, training.answer(made, frame, dataset.labels(frame[conf.target], conf))
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "VERSION", "CSV"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

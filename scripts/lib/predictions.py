@@ -1,0 +1,103 @@
+"""The prediction log data/<model>/predictions/DATE.csv: append-only, a file's predictions all in it or none."""
+import csv
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+from lib import clock, db, files
+from lib.files import ModelPaths
+
+COLUMNS = ("id", "time", "version", "prediction", "score")  # then the features; ours come first, whatever the features are called
+INTENT = ".appending.json"
+COPY = 1 << 20
+
+
+def header(features: list[str]) -> bytes:
+    return line([*COLUMNS, *features])
+
+
+def line(fields) -> bytes:
+    collected = []
+    csv.writer(type("Sink", (), {"write": staticmethod(collected.append)}), lineterminator="\n").writerow(fields)
+    return collected[0].encode()
+
+
+def lock(paths: ModelPaths, owner: str, wait: float):
+    """Held while the log grows: milliseconds, and apart from the model's lock, so a deployment never waits for a long scoring."""
+    return files.lock(paths.predictions / ".lock", owner, wait)
+
+
+def settle(connection: sqlite3.Connection, paths: ModelPaths) -> None:
+    """Take back an append that was killed before it was recorded. Only under the log's lock."""
+    intent = paths.predictions / INTENT
+    if not intent.exists():
+        return
+    told = json.loads(intent.read_bytes())
+    log = paths.predictions / told["file"]
+    if log.exists() and not db.batch_by_uuid(connection, told["batch"]):
+        if told["offset"]:
+            with open(log, "r+b") as file:
+                file.truncate(told["offset"])
+                os.fsync(file.fileno())
+        else:
+            log.unlink()
+    intent.unlink()
+    files.sync_folder(paths.predictions)
+
+
+def append(connection: sqlite3.Connection, paths: ModelPaths, rows: Path, features: list[str], batch: dict) -> Path:
+    """Put the finished file of rows (no header) at the log's end and record the batch: after a crash both are there or neither.
+
+    Only under the log's lock, after `settle`. batch: the columns of its row in `batches`. Returns the log file.
+    """
+    log = todays_log(paths, header(features))
+    offset = heal(log)
+    files.write(paths.predictions / INTENT, json.dumps({"file": log.name, "offset": offset, "batch": batch["uuid"]}).encode())
+    copy_to_end(rows, log, offset, header(features) if not offset else b"")
+    with db.transaction(connection):
+        db.insert(connection, "batches", log=log.name, time=clock.now(), **batch)
+    (paths.predictions / INTENT).unlink()
+    files.sync_folder(paths.predictions)
+    return log
+
+
+def heal(log: Path) -> int:
+    """The log's length in whole lines; a torn last line, such as a full disk leaves, is cut off."""
+    if not log.exists():
+        return 0
+    descriptor = os.open(log, os.O_RDWR)
+    try:
+        end = files.whole_lines(descriptor)
+        os.ftruncate(descriptor, end)
+        return end
+    finally:
+        os.close(descriptor)
+
+
+def todays_log(paths: ModelPaths, wanted: bytes) -> Path:
+    """Today's file; another one beside it where a version with other columns has written today."""
+    number = 1
+    while True:
+        log = paths.predictions / (f"{clock.today()}.csv" if number == 1 else f"{clock.today()}-{number}.csv")
+        if not log.exists() or log.stat().st_size == 0:
+            return log
+        with open(log, "rb") as file:
+            if file.read(len(wanted)) == wanted:
+                return log
+        number += 1
+
+
+def copy_to_end(rows: Path, log: Path, offset: int, first: bytes) -> None:
+    descriptor = os.open(log, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with open(rows, "rb") as source:
+            piece = first or source.read(COPY)
+            while piece:
+                files.write_all(descriptor, piece, offset)
+                offset += len(piece)
+                piece = source.read(COPY)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    files.sync_folder(log.parent)

@@ -1,0 +1,42 @@
+"""A model on the rows of a CSV, some at a time: checked against its columns, then answered."""
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from lib import csvfile, validation
+from lib.config import Column
+from lib.errors import UserError
+from lib.training import score_of
+
+SHOWN = 10
+
+
+def checked_chunks(path: Path, header: csvfile.Header, columns: dict[str, Column], whole: bool) -> Iterator[tuple[csvfile.Chunk, pd.DataFrame]]:
+    """The rows as text and typed; all at once where features look across rows. UserError with the first faults if any does not fit."""
+    rules = validation.Rules(columns)
+    found = csvfile.chunks(path, header)
+    for chunk in ([merged(found)] if whole else found):
+        frame, faults = rules.check(header, chunk)
+        if faults:
+            rest = f" and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""
+            raise UserError(f"{path}: {'; '.join(map(str, faults[:SHOWN]))}{rest}. Nothing was scored or logged.")
+        yield chunk, frame
+    if not rules.rows:
+        raise UserError(f"{path} has a header and no rows.")
+
+
+def merged(chunks: Iterator[csvfile.Chunk]) -> csvfile.Chunk:
+    lines, rows, faults = [], [], []
+    for chunk in chunks:
+        lines += chunk.lines
+        rows += chunk.rows
+        faults += chunk.faults
+    return csvfile.Chunk(lines, rows, faults)
+
+
+def answers(model, manifest: dict, frame: pd.DataFrame) -> tuple[list, list]:
+    """Predictions and scores as they are written: class names or numbers, a probability or nothing."""
+    said = model.predict(frame)
+    chances = score_of(said.values, said.probabilities, said.classes, manifest["positive"])
+    return said.values.tolist(), chances.tolist() if chances is not None else [""] * len(frame)

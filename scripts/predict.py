@@ -1,0 +1,131 @@
+"""Score the rows of a CSV with the live version and log each prediction; OUT= writes them to a file too.
+
+make predict CSV=today.csv
+make predict MODEL=churn CSV=today.csv OUT=scored.csv
+"""
+import contextlib
+import csv
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from lib import clock, csvfile, db, files, predictions, registry, runs
+from lib.config import Config
+from lib.errors import UserError
+from lib.files import ModelPaths
+from lib.progress import Progress
+from lib.registry import Version
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    paths = run.model()
+    source = run.path("CSV")
+    out = Path(run.options["OUT"]) if run.options["OUT"] else None
+    check_out(out, source)
+    version = live_version(run, paths)
+    header = csvfile.read_header(source)  # names a missing or empty file before scikit-learn is imported
+    digest = files.sha256(source)
+    paths.predictions.mkdir(parents=True, exist_ok=True)
+    logged = db.batch(run.db, paths.name, version.number, digest)
+    if logged and not out:
+        print(f"{paths.name}: the {logged['rows']:,} rows of {source.name} are logged already, by v{version.number} at {logged['time']}")
+        return 0
+    from lib import loading  # scikit-learn takes seconds to import
+    model, manifest = loading.load(paths, version)
+    header = csvfile.read_header(source, None, tuple(model.config.columns))
+    rows_file = paths.predictions / f".{run.uuid}.tmp"
+    try:
+        with (files.replacing(out) if out else contextlib.nullcontext()) as answers:
+            with open(rows_file, "w", encoding="utf-8", newline="") as rows:
+                count = score(model, manifest, source, header, digest, version, answers, rows)
+            log = None if logged else append(run, paths, rows_file, list(model.config.features), version, source, digest, count)
+    finally:
+        rows_file.unlink(missing_ok=True)
+    print(f"{paths.name}: {count:,} rows scored by v{version.number}")
+    print(f"{paths.name}: {'logged before' if logged else f'logged in {log.relative_to(paths.root)}'}")
+    if out:
+        print(f"{paths.name}: written to {out}")
+    return 0
+
+
+def check_out(out: Path | None, source: Path) -> None:
+    if out and not out.absolute().parent.is_dir():
+        raise UserError(f"OUT={out}: the folder {out.parent} is not there.")
+    if out and out.is_dir():
+        raise UserError(f"OUT={out} is a folder, not a file.")
+    if out and out.exists() and source.exists() and out.samefile(source):
+        raise UserError(f"OUT={out} is the file with the rows. Give the answers another name.")
+
+
+def live_version(run: Run, paths: ModelPaths) -> Version:
+    """What `production` points to now; read once, so a deployment in between changes nothing for this run."""
+    number = registry.live_number(paths)
+    known = registry.read(paths)
+    if number is None or not paths.production.exists():
+        if not known.deployments:
+            raise UserError(f"{paths.name} has nothing live. Make a version live with: make deploy MODEL={paths.name}")
+        with run.lock(paths):
+            known = registry.settle(run, paths)
+        number = registry.live_number(paths)
+    return known.version(number, paths.name)
+
+
+def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: str, version: Version, answers, rows) -> int:
+    """Write every row's answer and log line, in the input's order; UserError, before anything is kept, if a row does not fit."""
+    from lib import scoring
+    conf = model.config
+    names = [name for name in conf.columns if name in header.names and name != conf.target]
+    missing = [name for name in (*conf.features, *([conf.id] if conf.id else [])) if name not in names]
+    if missing:
+        raise UserError(f"{source} has no column {', '.join(map(repr, missing))}, which v{version.number} needs.")
+    ignored = [name for name in header.names if name not in conf.columns]
+    if ignored:
+        print(f"{version.model}: columns not used: {', '.join(ignored)}", file=sys.stderr)
+    writer, log = csv.writer(answers, lineterminator="\n") if answers else None, csv.writer(rows, lineterminator="\n")
+    if writer:
+        writer.writerow(("id", "prediction", "score"))
+    count, moment = 0, clock.now()
+    with Progress("scoring", None, "rows") as progress:
+        for chunk, frame in scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.rowwise):
+            said, chances = scoring.answers(model, manifest, frame)
+            ids = ids_of(chunk, header, conf, digest, count)
+            if writer:
+                writer.writerows(zip(ids, said, chances))
+            places = [header.names.index(name) for name in conf.features]
+            log.writerows([i, moment, version.number, value, chance, *(row[place] for place in places)] for i, value, chance, row in zip(ids, said, chances, chunk.rows))
+            count += len(chunk.rows)
+            progress.at(count)
+    return count
+
+
+def lenient(conf: Config, names: list[str]) -> dict:
+    """What scoring insists on: types. Missing, unseen and far-off values are scored, logged and left to `make drift` to report."""
+    return {name: replace(conf.columns[name], nullable=1.0, min=None, max=None, values=None, unique=False, mean_min=None, mean_max=None) for name in names}
+
+
+def ids_of(chunk: csvfile.Chunk, header: csvfile.Header, conf: Config, digest: str, before: int) -> list[str]:
+    """The rows' ids; where the model has none, the file's fingerprint and the row's number, the same whenever it is scored."""
+    if conf.id:
+        place = header.names.index(conf.id)
+        return [row[place] for row in chunk.rows]
+    return [f"{digest[:12]}-{number}" for number in range(before + 1, before + 1 + len(chunk.rows))]
+
+
+def append(run: Run, paths: ModelPaths, rows_file: Path, features: list[str], version: Version, source: Path, digest: str, count: int) -> Path:
+    with predictions.lock(paths, f"predict by {run.user}", runs.LOCK_WAIT):
+        predictions.settle(run.db, paths)
+        same = db.batch(run.db, paths.name, version.number, digest)
+        if same:  # another process scored the same file meanwhile
+            return paths.predictions / same["log"]
+        return predictions.append(run.db, paths, rows_file, features, {"uuid": uuid.uuid4().hex, "run_id": run.id, "model": paths.name, "version": version.number,
+                                                                       "source": source.name, "sha256": digest, "rows": count})
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "CSV", "OUT"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Bring back every version, its data, what is live and the records, from the tags alone: in a new clone, or after a loss.
+
+make restore
+make restore MODEL=churn
+"""
+import json
+import sys
+from pathlib import Path
+
+from lib import db, files, git, registry, runs
+from lib.errors import Failed, UserError
+from lib.files import ModelPaths
+from lib.registry import Registry, Version
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    origin = git.remote(run.root)
+    if origin:
+        fetch(run, origin)
+    names = [run.options["MODEL"]] if run.options["MODEL"] else tagged_models(run.root)
+    if not names:
+        raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))
+    for name in names:
+        restore(run, ModelPaths(run.root, name), bool(origin))
+    return 0
+
+
+def fetch(run: Run, origin: str) -> None:
+    before = set(git.tag_names(run.root))
+    try:
+        git.fetch_tags(run.root, origin)
+    except Failed as error:
+        print(f"{run.script}: warning: {error} Going on with the tags that are here.", file=sys.stderr)
+        return
+    new = len(set(git.tag_names(run.root)) - before)
+    if new:
+        print(f"{new} tags fetched from {origin}")
+
+
+def tagged_models(root: Path) -> list[str]:
+    return sorted({name.partition("/")[0] for name in git.tag_names(root) if registry.VERSION_FOLDER.match(name.partition("/")[2])})
+
+
+def restore(run: Run, paths: ModelPaths, has_remote: bool) -> None:
+    known = registry.read(paths)
+    if known.newest is None:
+        raise UserError(f"there is nothing to restore for {paths.name!r}: no tag {paths.name}/v1.")
+    paths.folder.mkdir(exist_ok=True)
+    run.record(model=paths.name)
+    with run.lock(paths):
+        bring_back_config(paths, known)
+        bring_back_parts(paths, known)
+        known = registry.settle(run, paths)
+        for version in known.versions.values():
+            there = paths.version(version.number).is_dir()
+            folder = registry.ensure_folder(paths, version)
+            manifest = registry.verify_folder(folder, version)
+            bring_back_metrics(run, version, registry.read_verified(folder, version, manifest, "metrics.json"))
+            print(f"{version.name}: {'was there' if there else 'restored'}, {len(manifest['files'])} files verified")
+        print(f"{paths.name}: {f'v{known.live.number} is live' if known.live else 'nothing is live'}, {len(known.deployments)} deployments on record")
+
+
+def bring_back_config(paths: ModelPaths, known: Registry) -> None:
+    """model.toml and features.py as the newest version had them, where they are gone."""
+    inside = f"models/{paths.name}"
+    names = {path: f"{known.newest.tag}:{inside}/{path.name}" for path in (paths.config, paths.features) if not path.exists()}
+    if paths.config in names:
+        for path, blob in zip(names, git.read_blobs(paths.root, list(names.values())).values()):
+            if blob is not None:
+                files.write(path, blob)
+                print(f"{paths.name}: {path.name} restored from {known.newest.tag}")
+
+
+def bring_back_parts(paths: ModelPaths, known: Registry) -> None:
+    """Training parts that are gone, or are not what the newest version was trained on."""
+    folder = registry.ensure_folder(paths, known.newest)
+    wanted = {part["name"]: part["sha256"] for part in registry.read_manifest(folder, known.newest)["parts"]}
+    paths.train.mkdir(parents=True, exist_ok=True)
+    absent = {name for name in wanted if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]}
+    if not absent:
+        return
+    for name, source in git.read_tagged(paths.root, known.newest.tag, f"data/{paths.name}/train/"):
+        if Path(name).name in absent:
+            with files.replacing(paths.train / Path(name).name, "wb") as file:
+                file.write(source.read())
+    wrong = [name for name in absent if files.sha256(paths.train / name) != wanted[name]]
+    if wrong:
+        raise Failed(f"{paths.train / wrong[0]} came back damaged: its Git LFS object is not what {known.newest.tag} says. Fetch it again with: git lfs fetch --all")
+    print(f"{paths.name}: {len(absent)} training part(s) restored")
+
+
+def bring_back_metrics(run: Run, version: Version, content: bytes) -> None:
+    """The numbers and params of the run that made the version, where metrics.db has lost them."""
+    run_id = db.run_by_uuid(run.db, version.entry["run"])
+    if run_id and not db.has_metrics(run.db, run_id):
+        told = json.loads(content)
+        with db.transaction(run.db):
+            db.add_metrics(run.db, run_id, version.number, [score for score in told["scores"] if score["value"] is not None])
+            db.add_params(run.db, run_id, {"estimator": version.entry["estimator"], **told["params"]})
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL",), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
