@@ -294,8 +294,10 @@ def check_choice(value: str, choices: tuple[str, ...], where: str) -> None:
 
 
 def nearest(name: str, known) -> str:
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """A hint at the known name that was probably meant, whatever its case; empty if none is near."""
+    lowered = {item.lower(): item for item in known}
+    near = difflib.get_close_matches(name.lower(), list(lowered), 1, 0.5)
+    return f" Did you mean {lowered[near[0]]!r}?" if near else ""
 
 
 def training_view(text: str) -> dict:

@@ -1,0 +1,162 @@
+"""deploy and rollback: what is live, who is asked, what is refused."""
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import edit
+
+
+def live(project, model="cancer"):
+    return os.readlink(project.root / f"models/{model}/production")
+
+
+def test_deploy_makes_the_newest_version_live_and_shows_both(trained):
+    done = trained.run("deploy", REASON="half the regularisation")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("cancer v2 goes live: accuracy 0.9") and lines[1].startswith("cancer v1 is replaced: accuracy 0.9")
+    assert lines[2] == "cancer v2 is live (deployment 2, tag cancer/deploy-2)"
+    assert live(trained) == "v2"
+    assert trained.sql("SELECT version, replaced, reason, action FROM production") == [(2, 1, "half the regularisation", "deploy")]
+    assert trained.git("rev-parse", "cancer/deploy-2^{commit}") == trained.git("rev-parse", "cancer/v2^{commit}")
+
+
+def test_deploying_what_is_live_changes_nothing(trained):
+    assert trained.run("deploy", VERSION="v1").stdout == "cancer v1 is live already\n"
+    assert trained.sql("SELECT count(*) FROM deployments") == [(1,)]
+
+
+def test_rollback_twice_returns_to_the_first_version(trained):
+    trained.run("deploy")
+    trained.run("train", FORCE=1)
+    trained.run("deploy")
+    for expected in ("v2", "v1"):
+        trained.run("rollback")
+        assert live(trained) == expected
+    done = trained.run("rollback", code=2)
+    assert done.stderr == "rollback: cancer has no earlier version to go back to: v1 is the first that was live.\n"
+    assert trained.sql("SELECT version, action FROM deployments ORDER BY deployment") == [(1, "deploy"), (2, "deploy"), (3, "deploy"), (2, "rollback"), (1, "rollback")]
+
+
+def test_rollback_to_a_version_that_was_never_live_is_refused(trained):
+    assert "cancer v2 was never live" in trained.run("rollback", code=2, VERSION=2).stderr
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"VERSION": 9}, "there is no version v9 of cancer. Known: v1, v2."),
+    ({"VERSION": "x"}, "VERSION='x' is not a version's number, such as 3 or v3."),
+    ({"MODEL": "diabetes"}, "diabetes has no version yet. Make one with: make train MODEL=diabetes"),
+    ({"MODEL": "cancr"}, "there is no model 'cancr' (no models/cancr/model.toml). Did you mean 'cancer'? Known: cancer, diabetes."),
+    ({"MODEL": "../cancer"}, "'../cancer' can't be a model's name."),
+])
+def test_a_wrong_name_is_one_line_and_changes_nothing(trained, options, words):
+    done = trained.run("deploy", code=2, **options)
+    assert words in done.stderr and done.stderr.count("\n") == 1
+    assert live(trained) == "v1"
+
+
+def test_a_damaged_model_is_not_deployed_nor_used(trained):
+    for version in (1, 2):
+        path = trained.root / f"models/cancer/v{version}/model.joblib"
+        content = bytearray(path.read_bytes())
+        content[100] ^= 1
+        path.write_bytes(content)
+    done = trained.run("deploy", code=3)
+    assert "models/cancer/v2/model.joblib is not what the tag cancer/v2 says: it was changed or damaged." in done.stderr
+    assert live(trained) == "v1"
+    done = trained.run("predict", code=3, CSV=trained.root / "data/cancer/train/0001.csv")
+    assert "model.joblib is not what the tag cancer/v1 says" in done.stderr
+    assert not list((trained.root / "data/cancer/predictions").glob("*.csv"))
+
+
+def test_a_manifest_changed_along_with_its_model_is_noticed(trained):
+    folder = trained.root / "models/cancer/v2"
+    (folder / "model.joblib").write_bytes(b"other")
+    manifest = (folder / "manifest.json").read_text()
+    import hashlib
+    import json
+    old = json.loads(manifest)["files"]["model.joblib"]
+    (folder / "manifest.json").write_text(manifest.replace(old, hashlib.sha256(b"other").hexdigest()))
+    assert "manifest.json is not what the tag cancer/v2 says" in trained.run("deploy", code=3).stderr
+
+
+def test_a_lost_version_folder_comes_back_from_its_tag(trained):
+    import shutil
+    shutil.rmtree(trained.root / "models/cancer/v2")
+    trained.run("deploy")
+    assert (trained.root / "models/cancer/v2/model.joblib").exists()
+
+
+def test_a_crash_between_the_tag_and_the_link_is_completed(trained):
+    trained.run("deploy")
+    link = trained.root / "models/cancer/production"
+    link.unlink()
+    os.symlink("v1", link)  # as it was when the tag deploy-2 was made
+    trained.run("train")
+    assert live(trained) == "v2"
+
+
+def test_a_link_changed_by_hand_is_refused_with_the_way_back(trained):
+    trained.run("deploy")
+    trained.run("train", FORCE=1)
+    link = trained.root / "models/cancer/production"
+    link.unlink()
+    os.symlink("v3", link)
+    done = trained.run("deploy", code=3)
+    assert "models/cancer/production points to v3, but the last deployment on record (cancer/deploy-2) made v2 live. Put it back with: ln -sfn v2 models/cancer/production" in done.stderr
+
+
+def test_a_moved_tag_is_refused(trained):
+    trained.git("tag", "-f", "cancer/v2", trained.git("rev-parse", "refs/tags/cancer/v1").strip())
+    done = trained.run("deploy", code=2)
+    assert "the tag cancer/v2 carries the record of cancer/v1" in done.stderr
+
+
+def test_versions_and_deployments_can_not_be_rewritten(trained):
+    import sqlite3
+    connection = sqlite3.connect(trained.root / "metrics.db")
+    for statement, words in (("UPDATE versions SET value = 1", "never changed"), ("DELETE FROM versions", "never deleted"),
+                             ("UPDATE deployments SET version = 2", "never changed"), ("DELETE FROM deployments", "never deleted")):
+        with pytest.raises(sqlite3.IntegrityError, match=words):
+            connection.execute(statement)
+    connection.close()
+
+
+def test_deploy_rollback_status_and_history_import_neither_pandas_nor_scikit_learn(trained):
+    for script in ("deploy", "rollback", "status", "history", "train"):
+        code = (f"import sys; sys.path.insert(0, 'scripts'); import {script}; code = {script}.main([]); "
+                "heavy = {'pandas', 'sklearn', 'numpy'} & set(sys.modules); assert not heavy, heavy; sys.exit(code)")
+        if script == "train":
+            edit(trained, "seed = 0", "seed = 0  #")
+        done = subprocess.run([sys.executable, "-c", code], cwd=trained.root, env={**trained.env, "MODEL": "cancer"}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_version_made_with_another_scikit_learn_is_tried_before_it_goes_live(trained, tmp_path):
+    """The environment on record differs from this one, so a process of its own must load it: and it does."""
+    site = tmp_path / "site"
+    (site / "scipy-9.9.9.dist-info").mkdir(parents=True)
+    done = trained.run("deploy", PYTHONPATH=site)
+    assert "cancer v2 is live" in done.stdout
+
+
+def test_status_and_history_say_what_is_live_and_what_was(trained):
+    done = trained.run("status")
+    assert "v1 live since" in done.stdout and "v2 is registered, not live" in done.stdout
+    assert "diabetes  no version yet" in done.stdout and "next: make train MODEL=diabetes" in done.stdout
+    assert "v1 went live (the newest)" in trained.run("history").stdout
+    assert trained.run("history", AT="2020-01-01").stdout == "cancer: nothing was live at 2020-01-01T23:59:59Z\n"
+    assert "cancer: v1 was live at 2099-01-01T23:59:59Z" in trained.run("history", AT="2099-01-01").stdout
+    assert "is not a date or time" in trained.run("history", code=2, AT="yesterday").stderr
+
+
+def test_a_reader_without_write_permission_can_still_ask(trained):
+    if os.geteuid() == 0:
+        os.chmod(trained.root / "metrics.db", 0o444)
+        pytest.skip("root may write everything")
+    os.chmod(trained.root / "metrics.db", 0o444)
+    os.chmod(trained.root, 0o555)
+    try:
+        assert "v1 live since" in trained.run("status").stdout
+    finally:
+        os.chmod(trained.root, 0o755)

@@ -1,0 +1,245 @@
+"""train: what it records, when it does nothing, what it refuses, and that it leaves the user's own work alone."""
+import hashlib
+import json
+import os
+import signal
+import time
+
+import pytest
+from conftest import edit
+
+
+def pointer(project, path):
+    return project.git("cat-file", "-p", path)
+
+
+def test_the_first_training_makes_a_version_whose_tag_holds_everything(trained):
+    folder = trained.root / "models/cancer/v1"
+    assert {path.name for path in folder.iterdir()} == {"model.joblib", "model.toml", "metrics.json", "baseline.json", "environment.json", "manifest.json", "card.md", "holdout.csv"}
+    assert trained.git("cat-file", "-t", "refs/tags/cancer/v1").strip() == "tag"
+    tagged = trained.git("ls-tree", "-r", "--name-only", "cancer/v1").splitlines()
+    for name in ("scripts/train.py", "Makefile", "models/cancer/model.toml", "models/cancer/v1/model.joblib", "data/cancer/train/0001.csv"):
+        assert name in tagged
+    for name in ("models/cancer/v1/model.joblib", "models/cancer/v1/holdout.csv", "data/cancer/train/0001.csv"):
+        digest = hashlib.sha256((trained.root / name).read_bytes()).hexdigest()
+        assert pointer(trained, f"cancer/v1:{name}").startswith(f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\n")
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["files"]["model.joblib"] == hashlib.sha256((folder / "model.joblib").read_bytes()).hexdigest()
+
+
+def test_the_run_and_its_numbers_are_in_metrics_db(trained):
+    (status, code, script, dirty, *prints), = trained.sql(
+        "SELECT status, exit_code, script, dirty, data_fingerprint, config_fingerprint, code_fingerprint, environment_fingerprint FROM runs WHERE id = 1")
+    assert (status, code, script, dirty) == ("done", 0, "train", 0)
+    assert all(len(text) == 64 for text in prints)
+    (seconds, memory), = trained.sql("SELECT seconds, peak_memory_mb FROM runs WHERE id = 1")
+    assert seconds > 0 and memory > 10
+    assert trained.sql("SELECT name, value FROM params WHERE run_id = 1 AND name = 'C'") == [("C", "1.0")]
+    value, low, high, rows, version = trained.sql("SELECT value, low, high, rows, version FROM metrics WHERE run_id = 1 AND name = 'accuracy'")[0]
+    assert low <= value <= high and rows > 100 and version == 1
+    assert trained.sql("SELECT version, live FROM leaderboard WHERE model = 'cancer' ORDER BY version") == [(1, "live"), (2, "")]
+    assert trained.sql("SELECT dirty FROM runs WHERE script = 'train' ORDER BY id DESC LIMIT 1") == [(1,)]
+    assert trained.sql("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_nothing_changed_is_said_and_nothing_is_done(trained):
+    done = trained.run("train")
+    assert done.stdout == "cancer: nothing has changed since v2 (FORCE=1 trains anyway)\n"
+    assert trained.sql("SELECT count(*) FROM versions") == [(2,)]
+
+
+def test_a_comment_in_model_toml_changes_nothing_and_a_parameter_is_named(trained):
+    edit(trained, "seed = 0", "seed = 0  # a lucky number")
+    assert "nothing has changed" in trained.run("train").stdout
+    edit(trained, "C = 0.5", "C = 0.7")
+    assert "cancer: training, because of config: train.params.C changed\n" in trained.run("train").stdout
+
+
+def test_force_trains_again_and_gives_the_same_model_to_the_last_bit(trained):
+    done = trained.run("train", FORCE=1)
+    assert "training, because of FORCE=1" in done.stdout
+    (a,), (b,) = trained.sql("SELECT sha256 FROM versions WHERE version IN (2, 3)")
+    assert a == b
+
+
+def test_a_new_part_is_named_as_the_reason(trained, tmp_path):
+    lines = (trained.root / "data/cancer/train/0001.csv").read_text().splitlines()
+    changed = [line + "1" for line in lines[1:40]]
+    (tmp_path / "more.csv").write_text("\n".join([lines[0], *changed]) + "\n")
+    trained.run("ingest", CSV=tmp_path / "more.csv")
+    assert "because of data: part 0002 is new\n" in trained.run("train").stdout
+
+
+def test_a_missed_threshold_is_exit_3_and_on_record_but_no_version(trained):
+    edit(trained, "accuracy = 0.9,", "accuracy = 0.999,")
+    done = trained.run("train", code=3)
+    assert done.stderr.startswith("train: cancer: not registered: accuracy 0.9")
+    assert "must be at least 0.999" in done.stderr and done.stderr.count("\n") == 1
+    assert trained.sql("SELECT count(*) FROM versions") == [(2,)]
+    (run, status, error), = trained.sql("SELECT id, status, error FROM runs ORDER BY id DESC LIMIT 1")
+    assert status == "refused" and "0.999" in error
+    assert trained.sql("SELECT count(*) FROM metrics WHERE run_id = ? AND name = 'accuracy'", run) == [(1,)]
+    assert trained.audit()[-1]["event"] == "refused"
+    assert not list((trained.root / "models/cancer").glob("*staged*"))
+
+
+def test_a_candidate_significantly_worse_than_production_is_refused(trained):
+    edit(trained, 'estimator = "sklearn.linear_model.LogisticRegression"', 'estimator = "sklearn.dummy.DummyClassifier"')
+    edit(trained, "params = {C = 0.5, max_iter = 1000}", "params = {}")
+    edit(trained, "min = {accuracy = 0.9, recall = 0.85}", "min = {}")
+    done = trained.run("train", code=3)
+    assert "against production's" in done.stderr and "must not be worse" in done.stderr and "McNemar exact" in done.stderr
+    edit(trained, 'require = "not_worse"', 'require = "off"')
+    trained.run("train")
+
+
+def test_better_is_demanded_where_model_toml_demands_it(trained):
+    edit(trained, 'require = "not_worse"', 'require = "better"')
+    edit(trained, "C = 0.5", "C = 0.9")
+    assert "must be better" in trained.run("train", code=3).stderr
+
+
+def test_the_holdout_and_what_the_live_model_saw_stay_apart_after_a_refit(trained):
+    edit(trained, "holdout = 0.2", "holdout = 0.2\nrefit = true")
+    trained.run("train")
+    trained.run("deploy")
+    manifest = json.loads((trained.root / "models/cancer/v3/manifest.json").read_bytes())
+    assert manifest["refit"] and manifest["train_rows"] == 569
+    assert "refitted on all rows" in (trained.root / "models/cancer/v3/card.md").read_text()
+    edit(trained, "C = 0.5", "C = 0.4")
+    trained.run("train")
+    comparison = json.loads((trained.root / "models/cancer/v4/metrics.json").read_bytes())["comparison"]
+    stored = json.loads((trained.root / "models/cancer/v3/metrics.json").read_bytes())["scores"]
+    assert comparison["production"] == pytest.approx(next(score["value"] for score in stored if score["name"] == "accuracy"))
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ('estimator = "sklearn.linear_model.LogisticRegression"', 'estimator = "sklearn.linear_model.LogisticRegresion"', "Did you mean 'LogisticRegression'?"),
+    ("params = {C = 1.0, max_iter = 1000}", "params = {c = 1.0}", "`train.params.c` is not a parameter of LogisticRegression. Did you mean 'C'?"),
+    ("params = {C = 1.0, max_iter = 1000}", "params = {C = -1.0}", "The 'C' parameter of LogisticRegression must be"),
+    ('metric = "accuracy" ', 'metric = "acuracy" ', "there is no metric 'acuracy' for classification. Did you mean 'accuracy'?"),
+    ("seed = 0", "sed = 0", "unknown key `train.sed`. Did you mean `seed`?"),
+    ('positive = "malignant"', 'positive = "bad"', "`positive` = 'bad' is not a class of diagnosis: benign, malignant."),
+])
+def test_a_mistake_in_model_toml_is_one_line(project, old, new, words):
+    edit(project, old, new)
+    done = project.run("train", code=2)
+    assert words in done.stderr.splitlines()[-1]
+    assert project.git("tag") == ""
+
+
+def test_staged_work_branches_and_edits_are_untouched_byte_by_byte(trained):
+    (trained.root / "notes.txt").write_text("staged\n")
+    trained.git("add", "notes.txt")
+    (trained.root / "notes.txt").write_text("edited after staging\n")
+    (trained.root / "README.md").write_text("edited\n")
+    hook = trained.root / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    before = [(trained.root / ".git/index").read_bytes(), trained.git("status", "--porcelain=v2", "--branch"), trained.git("stash", "list"), trained.git("for-each-ref", "refs/heads")]
+    trained.git("status")
+    index = (trained.root / ".git/index").read_bytes()
+    trained.run("train", FORCE=1)
+    trained.run("deploy")
+    assert (trained.root / ".git/index").read_bytes() == index
+    assert [trained.git("status", "--porcelain=v2", "--branch"), trained.git("stash", "list"), trained.git("for-each-ref", "refs/heads")] == before[1:]
+    assert trained.git("show", "cancer/v3:README.md") == "edited\n"
+    assert "notes.txt" not in trained.git("ls-tree", "--name-only", "cancer/v3").split()
+
+
+def test_training_works_in_the_middle_of_a_rebase_and_on_a_detached_head(trained):
+    trained.git("stash", "-q")
+    for name in ("left", "right"):
+        trained.git("checkout", "-q", "-b", name, "main")
+        (trained.root / "README.md").write_text(name)
+        trained.git("commit", "-qam", name)
+    trained.git("rebase", "left", check=False)
+    assert (trained.root / ".git/rebase-merge").exists()
+    before = trained.git("status", "--porcelain=v2", "--branch")
+    trained.run("train", FORCE=1)
+    assert trained.git("status", "--porcelain=v2", "--branch") == before
+    trained.git("rebase", "--abort")
+    trained.git("checkout", "-q", "--detach")
+    trained.run("train", FORCE=1)
+    assert trained.sql("SELECT count(*) FROM versions") == [(4,)]
+    assert trained.git("status", "--porcelain") == ""
+
+
+def test_two_trainings_at_once_give_two_versions_one_after_the_other(trained):
+    both = [trained.start("train", FORCE=1) for _ in range(2)]
+    ends = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert "waiting for train by" in ends[0][1] + ends[1][1]
+    assert trained.sql("SELECT version FROM versions ORDER BY version") == [(1,), (2,), (3,), (4,)]
+    assert [entry["version"] for entry in trained.audit() if entry["event"] == "register"] == [1, 2, 3, 4]
+
+
+def test_attributes_that_would_store_binaries_outside_lfs_are_noticed_before_the_tag(trained):
+    (trained.root / ".gitattributes").write_text("")
+    done = trained.run("train", code=1, FORCE=1)
+    assert "outside Git LFS" in done.stderr
+    assert "cancer/v3" not in trained.git("tag").split()
+    trained.git("checkout", ".gitattributes")
+    trained.run("train", FORCE=1)
+    assert trained.sql("SELECT version FROM versions ORDER BY version") == [(1,), (2,), (3,)]
+
+
+SEARCH = """
+[search]
+trials = 8
+folds = 3
+space = {C = {low = 0.001, high = 100.0, log = true}, max_iter = [2000, 3000]}
+"""
+
+
+def test_an_interrupted_search_goes_on_and_ends_as_an_uninterrupted_one(project, tmp_path):
+    edit(project, "[evaluate]", SEARCH + "\n[evaluate]")
+    whole = project.copy(tmp_path / "whole")
+    whole.run("train")
+    process = project.start("train")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if project.sql("SELECT count(*) FROM trials")[0][0] >= 4:
+                break
+        except Exception:
+            pass
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = project.sql("SELECT count(*) FROM trials")[0][0]
+    assert 4 <= finished < 24
+    done = project.run("train")
+    assert f"({24 - finished} folds fitted, {finished} found finished)" in done.stdout
+    assert project.sql("SELECT status FROM runs ORDER BY id") == [("killed",), ("done",)]
+    assert project.sql("SELECT sha256 FROM versions") == whole.sql("SELECT sha256 FROM versions")
+    assert project.sql("SELECT trial, fold, params, value FROM trials ORDER BY trial, fold") == whole.sql("SELECT trial, fold, params, value FROM trials ORDER BY trial, fold")
+
+
+def test_other_data_starts_the_search_anew(project):
+    edit(project, "[evaluate]", SEARCH.replace("8", "2") + "\n[evaluate]")
+    project.run("train")
+    edit(project, "seed = 0", "seed = 1")
+    assert "(6 folds fitted, 0 found finished)" in project.run("train").stdout
+
+
+def test_a_killed_registration_is_swept_up_by_the_next_command(trained):
+    """Killed after the folder has its name and before the tag exists: there is no such version."""
+    folder = trained.root / "models/cancer/v3"
+    folder.mkdir()
+    (folder / "model.joblib").write_bytes(b"half")
+    trained.run("deploy", VERSION=2)
+    assert not folder.exists()
+
+
+def test_a_training_killed_after_its_tag_is_completed_by_the_next_command(trained, tmp_path):
+    later = trained.copy(tmp_path / "later")
+    later.run("train", FORCE=1)
+    for ref in ("cancer/v3",):
+        trained.git("fetch", "-q", str(later.root), f"refs/tags/{ref}:refs/tags/{ref}")
+    (trained.root / ".git/lfs").rename(tmp_path / "lfs")
+    (later.root / ".git/lfs").rename(trained.root / ".git/lfs")
+    trained.run("deploy", VERSION=3)
+    assert trained.sql("SELECT version FROM production") == [(3,)]
+    assert [entry["event"] for entry in trained.audit()][-2:] == ["register", "deploy"]
+    assert (trained.root / "models/cancer/v3/model.joblib").exists()
