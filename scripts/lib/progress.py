@@ -37,5 +37,5 @@ class Progress:
 def describe(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
     if not total:
         return f"{label}: {done:,} {unit} in {seconds:.0f} s"
-    left = f", about {seconds / done * (total - done):.0f} s left" if done else ""
+    left = f", about {seconds / done * (total - done):.0f} s left" if done > total / 20 else ""  # the first few are all start-up
     return f"{label}: {done:,} of {total:,} {unit}{left}"

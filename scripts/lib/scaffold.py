@@ -129,7 +129,7 @@ def write(name: str, found: dict, texts: pd.DataFrame, target: str, separator: s
         ("", ""), ("[columns]", "what a row must look like to be taken in"),
         *((f"{key(column)} = {inline(spec)}", "") for column, spec in found["columns"].items()),
     ]
-    return "".join((f"{text:<40}# {words}" if words and text else text).rstrip() + "\n" for text, words in lines)
+    return "".join((f"{text:<38}  # {words}" if words and text else text).rstrip() + "\n" for text, words in lines)
 
 
 def threshold(task: str, answers: pd.Series) -> tuple[str, float, str]:

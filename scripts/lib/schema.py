@@ -120,7 +120,7 @@ CREATE TABLE batches (                   -- each CSV that `predict` has logged, 
 ) STRICT;
 
 CREATE VIEW production AS
-SELECT model, version, since, user, action, replaced, reason, metric, value, low, high
+SELECT model, version, since, user, action, replaced, reason, metric, round(value, 4) AS value, round(low, 4) AS low, round(high, 4) AS high
 FROM (SELECT d.model, d.version, d.time AS since, d.user, d.action, d.replaced, d.reason, v.metric, v.value, v.low, v.high,
              row_number() OVER (PARTITION BY d.model ORDER BY d.deployment DESC) AS place
       FROM deployments d JOIN versions v ON v.model = d.model AND v.version = d.version)
