@@ -49,15 +49,15 @@ def restore(run: Run, paths: ModelPaths, has_remote: bool) -> None:
     paths.folder.mkdir(exist_ok=True)
     run.record(model=paths.name)
     with run.lock(paths):
+        there = {number for number in known.versions if paths.version(number).is_dir()}
         bring_back_config(paths, known)
         bring_back_parts(paths, known)
         known = registry.settle(run, paths)
         for version in known.versions.values():
-            there = paths.version(version.number).is_dir()
             folder = registry.ensure_folder(paths, version)
             manifest = registry.verify_folder(folder, version)
             bring_back_metrics(run, version, registry.read_verified(folder, version, manifest, "metrics.json"))
-            print(f"{version.name}: {'was there' if there else 'restored'}, {len(manifest['files'])} files verified")
+            print(f"{version.name}: {'was there' if version.number in there else 'restored'}, {len(manifest['files'])} files verified")
         print(f"{paths.name}: {f'v{known.live.number} is live' if known.live else 'nothing is live'}, {len(known.deployments)} deployments on record")
 
 

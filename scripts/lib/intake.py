@@ -44,10 +44,11 @@ def take_in(run, paths: ModelPaths, config: Config, named: Path | None) -> tuple
     with tempfile.TemporaryDirectory(prefix="lean-ingest-") as folder:
         incoming = [named] if named else sources.fetch(paths.root, config, Path(folder))
         known = Known(parts.find(paths), config)
-        staged = [stage(paths, config, path, known) for path in incoming]
-        added = [parts.add(paths, run, one.path, source=describe(config, named, one.source), rows=one.rows) for one in staged if one.rows]
-        for one in staged:
-            one.path.unlink(missing_ok=True)
+        try:
+            staged = [stage(paths, config, path, known) for path in incoming]
+            added = [parts.add(paths, run, one.path, source=describe(config, named, one.source), rows=one.rows) for one in staged if one.rows]
+        finally:
+            files.sweep_temporaries(paths.train)
     return added, sum(one.known for one in staged)
 
 
@@ -89,17 +90,13 @@ def stage(paths: ModelPaths, config: Config, source: Path, known: Known) -> Stag
     header = csvfile.read_header(source, config.data.separator, tuple(config.columns))
     faults = header_faults(header, config)
     temporary = paths.train / f".{source.name}.{os.getpid()}.{len(known.content)}.tmp"
-    try:
-        if not faults:
-            fresh, again, faults = copy_new_rows(source, header, config, known, temporary)
-        if faults:
-            raise UserError(reject(paths, source, faults))
-        if fresh:
-            known.add(temporary)
-        return Staged(source, temporary, fresh, again)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    if not faults:
+        fresh, again, faults = copy_new_rows(source, header, config, known, temporary)
+    if faults:
+        raise UserError(reject(paths, source, faults))
+    if fresh:
+        known.add(temporary)
+    return Staged(source, temporary, fresh, again)
 
 
 def header_faults(header: csvfile.Header, config: Config) -> list[Fault]:

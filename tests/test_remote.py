@@ -1,0 +1,92 @@
+"""Pushing to a bare repository at a path, and bringing everything back from it in a new clone."""
+import shutil
+import subprocess
+
+import pytest
+from conftest import Project
+
+
+@pytest.fixture
+def pushed(trained, tmp_path):
+    bare = tmp_path / "far away.git"
+    trained.git("init", "-q", "--bare", str(bare))
+    trained.git("remote", "add", "origin", str(bare))
+    trained.git("push", "-q", "origin", "HEAD:refs/heads/main")
+    trained.run("deploy")
+    return trained, bare
+
+
+def clone(project: Project, bare, to) -> Project:
+    subprocess.run(["git", "clone", "-q", "-b", "main", str(bare), str(to)], env={**project.env, "GIT_LFS_SKIP_SMUDGE": "1"}, check=True, capture_output=True)
+    return Project(to, project.home)
+
+
+def test_versions_and_deployments_reach_the_remote_with_their_lfs_objects(pushed):
+    trained, bare = pushed
+    remote = trained.git("ls-remote", "--tags", "origin")
+    for tag in ("cancer/v1", "cancer/v2", "cancer/deploy-1", "cancer/deploy-2"):
+        assert f"refs/tags/{tag}\n" in remote
+    for model, version in ((1, 1), (2, 2)):
+        digest, = trained.sql("SELECT sha256 FROM versions WHERE version = ?", version)[0]
+        assert (bare / "lfs/objects" / digest[:2] / digest[2:4] / digest).exists()
+
+
+def test_a_new_clone_is_restored_from_the_tags_alone(pushed, tmp_path):
+    trained, bare = pushed
+    other = clone(trained, bare, tmp_path / "other")
+    assert not (other.root / "metrics.db").exists()
+    done = other.run("restore")
+    assert "cancer v1: restored, 7 files verified\ncancer v2: restored, 7 files verified\ncancer: v2 is live, 2 deployments on record\n" in done.stdout
+    assert (other.root / "models/cancer/production/model.joblib").read_bytes() == (trained.root / "models/cancer/v2/model.joblib").read_bytes()
+    assert (other.root / "data/cancer/train/0001.csv").read_bytes() == (trained.root / "data/cancer/train/0001.csv").read_bytes()
+    assert (other.root / "models/cancer/audit.jsonl").read_bytes() == (trained.root / "models/cancer/audit.jsonl").read_bytes()
+    for query in ("SELECT model, version, created, tag, sha256, metric, value, low, high, why FROM versions ORDER BY version",
+                  "SELECT model, deployment, version, replaced, action, time, user, reason, tag FROM deployments ORDER BY deployment",
+                  "SELECT version, slice, name, value, low, high, rows FROM metrics ORDER BY version, slice, name",
+                  "SELECT * FROM production"):
+        assert other.sql(query) == trained.sql(query)
+    assert other.git("status", "--porcelain") == ""
+    again = other.run("restore").stdout
+    assert "cancer v1: was there" in again and "restored" not in again
+    (other.root / "models/cancer/model.toml").write_bytes((trained.root / "models/cancer/model.toml").read_bytes())
+    assert "nothing has changed since v2" in other.run("train").stdout
+
+
+def test_a_remote_that_is_down_costs_a_warning_and_the_next_command_tries_again(pushed, tmp_path):
+    trained, bare = pushed
+    bare.rename(tmp_path / "away")
+    done = trained.run("rollback")
+    assert "cancer v1 is live" in done.stdout
+    assert done.stderr.startswith("rollback: warning: 1 tag(s) of cancer not yet on the remote 'origin':") and done.stderr.endswith("The next command tries again.\n")
+    (tmp_path / "away").rename(bare)
+    assert trained.run("train").stderr == ""
+    assert "refs/tags/cancer/deploy-3\n" in trained.git("ls-remote", "--tags", "origin")
+
+
+def test_without_a_remote_nothing_is_said_of_it(trained):
+    assert trained.run("deploy").stderr == ""
+
+
+def test_lost_data_and_records_come_back_from_the_tags_in_place(trained):
+    rows = trained.sql("SELECT version, sha256 FROM versions")
+    (trained.root / "metrics.db").unlink()
+    shutil.rmtree(trained.root / "data/cancer/train")
+    shutil.rmtree(trained.root / "models/cancer/v1")
+    (trained.root / "models/cancer/audit.jsonl").unlink()
+    (trained.root / "models/cancer/production").unlink()
+    trained.run("restore", MODEL="cancer")
+    assert trained.sql("SELECT version, sha256 FROM versions") == rows
+    assert "nothing has changed since v2" in trained.run("train").stdout
+    assert [entry["event"] for entry in trained.audit()] == ["ingest", "register", "deploy", "register"]
+
+
+def test_nothing_to_restore_is_said(project):
+    assert project.run("restore", code=2).stderr == "restore: there is nothing to restore: no tag of a version in this repository, and it has no remote.\n"
+
+
+def test_an_edited_part_is_refused_and_restored(trained):
+    path = trained.root / "data/cancer/train/0001.csv"
+    path.write_text(path.read_text().replace("17.99", "18.99", 1))
+    assert "0001.csv was changed after it was taken in" in trained.run("train", code=3).stderr
+    trained.run("restore", MODEL="cancer")
+    assert "nothing has changed" in trained.run("train").stdout
