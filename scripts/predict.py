@@ -4,7 +4,6 @@ make predict CSV=today.csv
 make predict MODEL=churn CSV=today.csv OUT=scored.csv
 """
 import contextlib
-import csv
 import sys
 import uuid
 from dataclasses import replace
@@ -83,18 +82,18 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     ignored = [name for name in header.names if name not in conf.columns]
     if ignored:
         print(f"{version.model}: columns not used: {', '.join(ignored)}", file=sys.stderr)
-    writer, log = csv.writer(answers, lineterminator="\n") if answers else None, csv.writer(rows, lineterminator="\n")
-    if writer:
-        writer.writerow(("id", "prediction", "score"))
+    if answers:
+        answers.writelines(csvfile.lines([("id", "prediction", "score")]))
     count, moment = 0, clock.now()
     with Progress("scoring", None, "rows") as progress:
         for chunk, frame in scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.rowwise):
             said, chances = scoring.answers(model, manifest, frame)
             ids = ids_of(chunk, header, conf, digest, count)
-            if writer:
-                writer.writerows(zip(ids, said, chances))
+            if answers:
+                answers.writelines(csvfile.lines(zip(ids, said, chances)))
             places = [header.names.index(name) for name in conf.features]
-            log.writerows([i, moment, version.number, value, chance, *(row[place] for place in places)] for i, value, chance, row in zip(ids, said, chances, chunk.rows))
+            rows.writelines(csvfile.lines([i, moment, version.number, value, chance, *(row[place] for place in places)]
+                                          for i, value, chance, row in zip(ids, said, chances, chunk.rows)))
             count += len(chunk.rows)
             progress.at(count)
     return count

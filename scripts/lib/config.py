@@ -1,8 +1,8 @@
 """model.toml: what a model is, as frozen dataclasses; every key checked, a wrong one named with the nearest right one."""
 import difflib
 import json
-import math
 import re
+import sys
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -74,6 +74,26 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class Monitor:
+    rule: str = "sequential"             # or "simple": the mean of the window against the floor
+    floor: float | None = None           # lowest accuracy, or largest mae; the threshold's, where there is none
+    tolerance: float = 0.05              # how far below its holdout accuracy the live accuracy may lie
+    false_alarms_per_year: float = 0.5
+    window: str = "24h"                  # of the simple rule: hours or days, or a number of labels
+    min_labels: int = 30
+    matures: str = "0d"                  # a prediction is judged once it is this old, so that quick outcomes do not colour it
+
+
+@dataclass(frozen=True)
+class Retrain:
+    every: str | None = None             # also without a drop, as "7d"
+    windows: tuple[str, ...] = ("all", "10000", "3000")  # what candidates are fitted on: the newest rows, or days ("90d")
+    cooldown: str = "6h"
+    max_per_week: int = 7
+    auto_rollback: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     task: str
     target: str
@@ -89,6 +109,8 @@ class Config:
     search: Search | None = None
     evaluate: Evaluate = Evaluate()
     thresholds: Thresholds = Thresholds()
+    monitor: Monitor = Monitor()
+    retrain: Retrain = Retrain()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -114,7 +136,7 @@ def parse(text: str) -> Config:
     """The model described by TOML text; UserError names the key."""
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits
         raise UserError(f"not valid TOML: {error}.") from None
     check_keys(raw, Config, "")
     for key in ("task", "target", "columns", "train"):
@@ -127,6 +149,8 @@ def parse(text: str) -> Config:
         "search": parse_section(Search, raw["search"], "search") if "search" in raw else None,
         "evaluate": parse_section(Evaluate, raw.get("evaluate", {}), "evaluate"),
         "thresholds": parse_section(Thresholds, raw.get("thresholds", {}), "thresholds"),
+        "monitor": parse_section(Monitor, raw.get("monitor", {}), "monitor"),
+        "retrain": parse_section(Retrain, raw.get("retrain", {}), "retrain"),
     }
     for key in raw.keys() - sections.keys():
         check_type(raw[key], next(f for f in fields(Config) if f.name == key).type, key)
@@ -185,9 +209,20 @@ def check_type(value, annotation, where: str) -> None:
     wrong_bool = isinstance(value, bool) and kind is not bool
     wrong_item = kind is tuple and isinstance(value, tuple) and not all(isinstance(item, str) for item in value)
     if not isinstance(value, kind) or wrong_bool or wrong_item:
-        raise UserError(f"`{where}` must be {words}, not {json.dumps(value, default=str)}.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"`{where}` must be a finite number, not {value}.")
+        raise UserError(f"`{where}` must be {words}, not {shown(value)}.")
+    if kind is int and abs(value) >= 1 << 63:
+        raise UserError(f"`{where}` must be a whole number of at most 18 digits, not {shown(value)}.")
+    if isinstance(value, (int, float)) and not abs(value) <= sys.float_info.max:
+        raise UserError(f"`{where}` must be a finite number, not {shown(value)}.")
+
+
+def shown(value) -> str:
+    """A value in a message, cut where it is too long to help."""
+    try:
+        text = str(value) if isinstance(value, float) else json.dumps(value, default=str)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def check(config: Config) -> None:
@@ -206,6 +241,7 @@ def check(config: Config) -> None:
     check_roles(config)
     check_ranges(config)
     check_thresholds(config)
+    check_loop(config)
     given = [key for key in SOURCES if getattr(config.data, key)]
     if len(given) > 1:
         raise UserError(f"[data] names more than one source ({', '.join(given)}). Keep one.")
@@ -286,6 +322,36 @@ def check_thresholds(config: Config) -> None:
     for side in ("min", "max"):
         for metric, limit in getattr(config.thresholds, side).items():
             check_type(limit, "float", f"thresholds.{side}.{metric}")
+
+
+def check_loop(config: Config) -> None:
+    """[monitor] and [retrain]."""
+    monitor, again = config.monitor, config.retrain
+    check_choice(monitor.rule, ("sequential", "simple"), "monitor.rule")
+    for where, text in (("monitor.matures", monitor.matures), ("retrain.cooldown", again.cooldown), ("retrain.every", again.every or "1d")):
+        seconds(text, where)
+    if not monitor.window.isdecimal():
+        seconds(monitor.window, "monitor.window")
+    for window in again.windows:
+        if window != "all" and not window.isdecimal():
+            seconds(window, "retrain.windows")
+    if not again.windows:
+        raise UserError('`retrain.windows` is empty; such as ["all", "3000"].')
+    if config.task == "classification" and monitor.floor is not None and not 0 < monitor.floor < 1:
+        raise UserError(f"`monitor.floor` is an accuracy between 0 and 1, not {monitor.floor}.")
+    for where, value in (("monitor.false_alarms_per_year", monitor.false_alarms_per_year), ("monitor.tolerance", monitor.tolerance), ("monitor.min_labels", monitor.min_labels)):
+        if value <= 0:
+            raise UserError(f"`{where}` must be above 0, not {value}.")
+    if again.max_per_week < 0:
+        raise UserError(f"`retrain.max_per_week` can't be negative, and is {again.max_per_week}.")
+
+
+def seconds(text: str, where: str) -> int:
+    """A span such as 30m, 24h or 7d."""
+    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    if not found:
+        raise UserError(f"`{where}` = {text!r} is not a span of time, such as 30m, 24h or 7d.")
+    return int(found[1]) * {"m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 def check_choice(value: str, choices: tuple[str, ...], where: str) -> None:

@@ -1,6 +1,7 @@
 """Reading CSV strictly: what a spreadsheet, a database or a colleague may send, and what must not pass."""
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,13 @@ from lib.errors import UserError
 
 SEPARATORS = (",", ";", "\t", "|")
 CHUNK = 50_000  # rows
+csv.field_size_limit(1 << 24)  # a field may be a long text; what is longer is an open quote
+CSV_ERRORS = {
+    "unexpected end": "a quote that is opened and never closed",
+    "field larger": f"a field of more than {csv.field_size_limit():,} characters. Is a quote opened and never closed?",
+    "new-line character": "a carriage return outside quotes. Save the file with the line ends of Unix or Windows",
+}
+LONGEST_NAME = 1000  # characters of a column's name
 LONGEST_HEADER = 1 << 22  # bytes; beyond it the file is no table with a header
 
 
@@ -68,16 +76,22 @@ def read_header(path: Path, separator: str | None = None, expected: tuple[str, .
     if separator is None:
         separator = max(SEPARATORS, key=lambda mark: (len(set(expected) & set(split(first, mark))), len(split(first, mark))))
     names = tuple(next(rows_of(path, separator))[1])
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UserError(f"{path}: the header has {', '.join(map(repr, twice))} more than once. Each column needs a name of its own.")
+    longest = max(map(len, names), default=0)
+    if longest > LONGEST_NAME:
+        raise UserError(f"{path}: the header has a name of {longest:,} characters. Is it a CSV file with a header?")
     if any(not name.strip() for name in names):
         raise UserError(f"{path}: column {[bool(n.strip()) for n in names].index(False) + 1} of the header has no name.")
     return Header(names, separator)
 
 
 def split(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator), [])
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # said with file and line by whoever reads the rows
+        return []
 
 
 def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -88,7 +102,7 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             if row:
                 yield reader.line_num, row
     except csv.Error as error:
-        words = "a quote that is opened and never closed" if "unexpected end" in str(error) or "field larger" in str(error) else str(error)
+        words = next((said for part, said in CSV_ERRORS.items() if part in str(error)), str(error))
         raise UserError(f"{path}, line {reader.line_num}: {words}.") from None
 
 
@@ -109,6 +123,20 @@ def chunks(path: Path, header: Header, size: int = CHUNK) -> Iterator[Chunk]:
             lines, rows, faults = [], [], []
     if rows or faults:
         yield Chunk(lines, rows, faults)
+
+
+class Lines(list):
+    """A file to csv.writer that keeps each row as a text; newline alone ends a row."""
+
+    def write(self, line: str) -> None:
+        self.append(line[:-2] + "\n")
+
+
+def lines(rows) -> list[str]:
+    """Each row as a line of CSV. Written with CRLF and then cut, since only then csv.writer puts a lone carriage return in quotes."""
+    written = Lines()
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
+    return written
 
 
 def records(path: Path) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ def typed(path: Path, names: tuple[str, ...], config: Config) -> pd.DataFrame:
     texts = [name for name in names if name in config.columns and name not in numeric]
     try:
         frame = pd.read_csv(path, usecols=[name for name in names if name in config.columns], dtype={name: "float64" if name in numeric else object for name in names},
-                            keep_default_na=False, na_values=words, float_precision="round_trip", encoding="utf-8")
+                            keep_default_na=False, na_values=words, encoding="utf-8")
     except ValueError as error:
         raise UserError(f"{path} does not fit [columns]: {error}. Was a column's type changed? Its rows were taken in as they are.") from None
     for name in texts:
@@ -62,7 +62,8 @@ def typed(path: Path, names: tuple[str, ...], config: Config) -> pd.DataFrame:
         frame[name] = validation.as_series(converted, missing, column)
     for name in config.columns:
         if name not in frame:
-            frame[name] = np.nan
+            nothing = np.ones(len(frame), bool)
+            frame[name] = validation.as_series(validation.convert([""] * len(frame), nothing, config.columns[name])[0], nothing, config.columns[name])
     return frame[list(config.columns)]
 
 
@@ -85,7 +86,10 @@ def split(rows: Rows, config: Config, earlier_cutoff: str | None) -> Split:
     share = config.train.holdout
     if config.time:
         times = rows.frame[config.time]
-        cutoff = times.sort_values().iloc[min(len(times) - 1, int(np.ceil(len(times) * (1 - share))))] if times.notna().any() else pd.NaT
+        known = times.dropna().sort_values()  # a row without a time teaches: it can't be shown to be new
+        if known.empty:
+            raise UserError(f"no row has a time in {config.time}, which the split needs.")
+        cutoff = known.iloc[min(len(known) - 1, int(np.ceil(len(known) * (1 - share))))]
         if earlier_cutoff:
             cutoff = max(cutoff, pd.Timestamp(earlier_cutoff))
         holdout = (times >= cutoff).to_numpy()

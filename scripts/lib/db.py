@@ -159,3 +159,80 @@ def batch(connection: sqlite3.Connection, model: str, version: int, sha256: str)
 
 def batch_by_uuid(connection: sqlite3.Connection, uuid: str) -> sqlite3.Row | None:
     return connection.execute("SELECT * FROM batches WHERE uuid = ?", (uuid,)).fetchone()
+
+
+def log_positions(connection: sqlite3.Connection, model: str, log: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT file, offset, edges FROM log_positions WHERE model = ? AND log = ?", (model, log)).fetchall()
+
+
+def log_segments(connection: sqlite3.Connection, model: str, log: str) -> list[str]:
+    return [row["name"] for row in connection.execute("SELECT name FROM log_segments WHERE model = ? AND log = ? ORDER BY place", (model, log))]
+
+
+def forget_logs(connection: sqlite3.Connection, model: str) -> None:
+    """Before all is read again: what was counted goes, what the sequential test was given stays given."""
+    connection.execute("DELETE FROM log_positions WHERE model = ?", (model,))
+    connection.execute("DELETE FROM log_segments WHERE model = ?", (model,))
+    connection.execute("UPDATE outcomes SET predictions = 0, expected = 0, labels = 0, losses = 0, squares = 0, errors = 0, corrections = 0 WHERE model = ?", (model,))
+
+
+def set_log(connection: sqlite3.Connection, model: str, log: str, positions: list[tuple[str, int, str]], segments: list[str]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO log_positions VALUES (?, ?, ?, ?, ?)", [(model, log, *position) for position in positions])
+    connection.execute("DELETE FROM log_segments WHERE model = ? AND log = ?", (model, log))
+    connection.executemany("INSERT INTO log_segments VALUES (?, ?, ?, ?)", [(model, log, place, name) for place, name in enumerate(segments)])
+
+
+def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, rows: list[tuple]) -> None:
+    """rows: (version, hour, predictions, expected, labels, losses, squares, errors, corrections), added to what is there."""
+    connection.executemany(
+        "INSERT INTO outcomes (model, metric, version, hour, predictions, expected, labels, losses, squares, errors, corrections) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (model, version, hour) DO UPDATE SET predictions = predictions + excluded.predictions, expected = expected + excluded.expected, "
+        "labels = labels + excluded.labels, losses = losses + excluded.losses, squares = squares + excluded.squares, errors = errors + excluded.errors, "
+        "corrections = corrections + excluded.corrections", [(model, metric, *row) for row in rows])
+
+
+def outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:
+    """By hour, those of predictions made before `until`."""
+    return connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? ORDER BY hour", (model, version, until)).fetchall()
+
+
+def mark_fed(connection: sqlite3.Connection, model: str, version: int, until: str) -> None:
+    connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares WHERE model = ? AND version = ? AND hour < ?", (model, version, until))
+
+
+def detector_state(connection: sqlite3.Connection, model: str, deployment: int, against: str) -> str | None:
+    row = connection.execute("SELECT state FROM detector WHERE model = ? AND deployment = ? AND against = ?", (model, deployment, against)).fetchone()
+    return row["state"] if row else None
+
+
+def set_detector_state(connection: sqlite3.Connection, model: str, deployment: int, against: str, state: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO detector VALUES (?, ?, ?, ?)", (model, deployment, against, state))
+
+
+def attempts(connection: sqlite3.Connection, model: str, since: str) -> list[sqlite3.Row]:
+    """The retrainings that were carried out since a time, whatever came of them."""
+    return connection.execute("SELECT * FROM retrains WHERE model = ? AND outcome <> 'postponed' AND time >= ? ORDER BY id", (model, since)).fetchall()
+
+
+def last_check(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
+    return connection.execute("SELECT * FROM checks WHERE model = ? ORDER BY id DESC LIMIT 1", (model,)).fetchone()
+
+
+def open_alert(connection: sqlite3.Connection, model: str, kind: str) -> sqlite3.Row | None:
+    return connection.execute("SELECT * FROM alerts WHERE model = ? AND kind = ? AND resolved IS NULL", (model, kind)).fetchone()
+
+
+def open_alerts(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM alerts WHERE model = ? AND resolved IS NULL ORDER BY id", (model,)).fetchall()
+
+
+def resolve_alert(connection: sqlite3.Connection, model: str, kind: str, time: str) -> None:
+    connection.execute("UPDATE alerts SET resolved = ? WHERE model = ? AND kind = ? AND resolved IS NULL", (time, model, kind))
+
+
+def undelivered_alerts(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM alerts WHERE delivered IS NULL ORDER BY id").fetchall()
+
+
+def alert_tried(connection: sqlite3.Connection, alert_id: int, delivered: str | None) -> None:
+    connection.execute("UPDATE alerts SET attempts = attempts + 1, delivered = ? WHERE id = ?", (delivered, alert_id))

@@ -61,6 +61,10 @@ class ModelPaths:
         return self.data / "predictions"
 
     @property
+    def labels(self) -> Path:
+        return self.data / "labels"
+
+    @property
     def rejected(self) -> Path:
         return self.data / "rejected"
 

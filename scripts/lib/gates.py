@@ -28,7 +28,8 @@ def thresholds(values: dict[str, float], limits: Thresholds) -> list[Gate]:
 
 
 def words(metric: str, value: float, relation: str, limit: float) -> str:
-    return f"{metric} {value:.4g} must be {relation} {limit:g}"
+    short = f"{value:.4g}"
+    return f"{metric} {value if short == f'{limit:g}' else short} must be {relation} {limit:g}"
 
 
 def finite(values: dict[str, float], headline: str) -> list[Gate]:

@@ -1,5 +1,4 @@
 """Taking rows in: every file of the source checked whole before the first of its rows is kept."""
-import csv
 import hashlib
 import os
 import shutil
@@ -81,17 +80,15 @@ class Known:
         texts = pd.read_csv(path, usecols=wanted, dtype=object, keep_default_na=False, encoding="utf-8")
         for name, seen in self.unique.items():
             if name in texts:
-                seen.update(texts[name])
+                seen.update(set(texts[name]) - validation.missing_words(self.config.columns[name].type))
         self.classes.update(texts[self.config.target].unique() if self.config.target in texts else ())
 
 
 def stage(paths: ModelPaths, config: Config, source: Path, known: Known) -> Staged:
     """Check a file and write its new rows as a part-to-be; UserError, with the file put to the rejected ones, if anything is wrong."""
     header = csvfile.read_header(source, config.data.separator, tuple(config.columns))
-    faults = header_faults(header, config)
     temporary = paths.train / f".{source.name}.{os.getpid()}.{len(known.content)}.tmp"
-    if not faults:
-        fresh, again, faults = copy_new_rows(source, header, config, known, temporary)
+    fresh, again, faults = copy_new_rows(source, header, config, known, temporary)
     if faults:
         raise UserError(reject(paths, source, faults))
     if fresh:
@@ -110,16 +107,15 @@ def copy_new_rows(source: Path, header: csvfile.Header, config: Config, known: K
     columns = {name: replace(column, unique=column.unique or name == config.id) for name, column in config.columns.items() if name in header.names}
     rules = validation.Rules(columns)
     order = [header.names.index(name) for name in columns]
-    faults, fresh, again = [], 0, 0
+    faults, fresh, again, seen = header_faults(header, config), 0, 0, Counter()
     with files.replacing(target) as file, Progress(f"checking {source.name}", None, "rows") as progress:
-        csv.writer(file, lineterminator="\n").writerow(columns)
+        file.writelines(csvfile.lines([columns]))
         for chunk in csvfile.chunks(source, header):
             typed, found = rules.check(header, chunk)
-            faults += found
+            new, contradictions = sift(chunk, order, list(columns), known, seen)
+            faults += found + contradictions
             if not faults:
-                new, found = sift(chunk, order, list(columns), known)
                 file.writelines(new)
-                faults += found
                 fresh, again = fresh + len(new), again + len(chunk.rows) - len(new)
                 if config.task == "classification":
                     known.classes.update(pd.unique(dataset.labels(typed[config.target], config)))
@@ -130,16 +126,12 @@ def copy_new_rows(source: Path, header: csvfile.Header, config: Config, known: K
     return fresh, again, faults
 
 
-class Lines(list):
-    """Collects what csv.writer writes, one text a row."""
+def sift(chunk: csvfile.Chunk, order: list[int], names: list[str], known: Known, seen: Counter) -> tuple[list[str], list[Fault]]:
+    """The chunk's rows that the parts do not hold yet, as lines of a part, and rows that contradict the parts.
 
-    write = list.append
-
-
-def sift(chunk: csvfile.Chunk, order: list[int], names: list[str], known: Known) -> tuple[list[str], list[Fault]]:
-    """The chunk's rows that the parts do not hold yet, as lines of a part, and rows that contradict the parts."""
-    lines = Lines()
-    csv.writer(lines, lineterminator="\n").writerows([row[i] for i in order] for row in chunk.rows)
+    seen: how often each row came in this file so far; of n equal rows, as many are new as the parts have fewer.
+    """
+    lines = csvfile.lines([row[i] for i in order] for row in chunk.rows)
     place = names.index(known.config.id) if known.config.id in names else None
     new, faults = [], []
     for text, row, number in zip(lines, chunk.rows, chunk.lines):
@@ -150,12 +142,12 @@ def sift(chunk: csvfile.Chunk, order: list[int], names: list[str], known: Known)
                 faults.append(Fault(number, known.config.id, row[order[place]], f"{row[order[place]]!r} was taken in before with other values; parts are never rewritten"))
             fresh = before is None
         else:
-            fresh = known.content[key] == 0
-            known.content[key] -= not fresh
+            seen[key] += 1
+            fresh = seen[key] > known.content[key]
         if fresh:
             new.append(text)
             faults += [Fault(number, name, row[order[names.index(name)]], f"{row[order[names.index(name)]]!r} was taken in before and must be unique")
-                       for name, seen in known.unique.items() if name in names and row[order[names.index(name)]] in seen]
+                       for name, held in known.unique.items() if name in names and row[order[names.index(name)]] in held]
     return new, faults
 
 
@@ -165,9 +157,7 @@ def reject(paths: ModelPaths, source: Path, faults: list[Fault]) -> str:
     copy = paths.rejected / f"{source.stem}-{digest_of(source)}{source.suffix}"
     shutil.copyfile(source, copy)
     with files.replacing(copy.with_suffix(".reasons.csv")) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("line", "column", "value", "reason"))
-        writer.writerows((fault.line, fault.column, fault.value, fault.reason) for fault in faults)
+        file.writelines(csvfile.lines([("line", "column", "value", "reason"), *((fault.line, fault.column, fault.value, fault.reason) for fault in faults)]))
     for text in shortened(faults):
         print(f"  {text}", file=sys.stderr)
     count = f"{len(faults):,} fault{'s' * (len(faults) > 1)}"

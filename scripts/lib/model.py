@@ -62,6 +62,8 @@ def estimator(config: Config, params: dict | None = None) -> BaseEstimator:
         raise UserError(f"`train.estimator`: there is no module {module_name!r}. Such as: sklearn.ensemble.HistGradientBoostingClassifier") from None
     except AttributeError:
         raise UserError(f"`train.estimator`: {module_name} has no {class_name!r}.{nearest(class_name, dir(importlib.import_module(module_name)))}") from None
+    if not (isinstance(cls, type) and issubclass(cls, BaseEstimator)):
+        raise UserError(f"`train.estimator` = {config.train.estimator!r} can't be used on its own: it needs another estimator, or is none.")
     fits = {"classification": is_classifier, "regression": is_regressor}[config.task]
     try:
         made = cls()
@@ -100,6 +102,8 @@ def pipeline(config: Config, features: pd.DataFrame, params: dict | None = None)
     native = "HistGradientBoosting" in config.train.estimator
     numeric = [name for name in features if is_numeric(features[name])]
     categorical = [name for name in features if name not in numeric]
+    if native:  # a column without a single value has no histogram
+        numeric = [name for name in numeric if features[name].notna().any()]
     steps = [("to_float", FunctionTransformer(to_float, feature_names_out="one-to-one"))]
     if not tags.input_tags.allow_nan:
         steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
@@ -132,13 +136,18 @@ def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
     given = frame.drop(columns=[config.target], errors="ignore")
     try:
         made = build(given.copy())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"features.py: build failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, pd.DataFrame) or len(made) != len(frame):
         raise UserError(f"features.py: build must return a DataFrame with a row for each of the {len(frame):,} rows it is given, not {describe(made)}.")
     if not len(made.columns):
         raise UserError("features.py: build returned no columns.")
+    if not made.index.equals(frame.index) and made.index.is_unique and set(made.index) == set(frame.index):
+        made = made.loc[frame.index]  # rows in another order would meet other rows' answers
     made.columns = [str(name) for name in made.columns]
+    twice = sorted(made.columns[made.columns.duplicated()])
+    if twice:
+        raise UserError(f"features.py: build returned more than one column {twice[0]!r}.")
     return made.reset_index(drop=True)
 
 
@@ -153,7 +162,7 @@ def load_features(source: bytes | None, name: str) -> tuple[Callable | None, boo
     module = types.ModuleType("features")
     try:
         exec(compile(source, name, "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{name} can't be run: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "build", None)):
         raise UserError(f"{name} has no function build(rows).")

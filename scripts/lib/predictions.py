@@ -1,11 +1,10 @@
 """The prediction log data/<model>/predictions/DATE.csv: append-only, a file's predictions all in it or none."""
-import csv
 import json
 import os
 import sqlite3
 from pathlib import Path
 
-from lib import clock, db, files
+from lib import clock, csvfile, db, files
 from lib.files import ModelPaths
 
 COLUMNS = ("id", "time", "version", "prediction", "score")  # then the features; ours come first, whatever the features are called
@@ -14,13 +13,9 @@ COPY = 1 << 20
 
 
 def header(features: list[str]) -> bytes:
-    return line([*COLUMNS, *features])
+    return csvfile.lines([[*COLUMNS, *features]])[0].encode()
 
 
-def line(fields) -> bytes:
-    collected = []
-    csv.writer(type("Sink", (), {"write": staticmethod(collected.append)}), lineterminator="\n").writerow(fields)
-    return collected[0].encode()
 
 
 def lock(paths: ModelPaths, owner: str, wait: float):

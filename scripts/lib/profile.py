@@ -8,6 +8,17 @@ QUANTILES = np.linspace(0, 1, 129)
 MOST_VALUES = 100  # categories kept by name; the rest are "other"
 
 
+def calibration(right: np.ndarray, scores: np.ndarray, binary: bool) -> dict:
+    """Isotonic regression (Barlow and others 1972) of right answers on confidence, both (holdout rows,), as its steps.
+
+    scores: of the positive class of two (binary), whose confidence is the larger of it and the rest; else of the class predicted.
+    """
+    from sklearn.isotonic import IsotonicRegression
+    confidence = np.maximum(scores, 1 - scores) if binary else scores
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(confidence, right)
+    return {"binary": binary, "confidence": fitted.X_thresholds_.tolist(), "right": fitted.y_thresholds_.tolist()}
+
+
 def profile_columns(frame: pd.DataFrame, config: Config, predictions: np.ndarray, scores: np.ndarray | None) -> dict:
     """frame: the training rows; predictions, scores: (holdout rows,). Plain dicts, a few kB a column."""
     columns = {name: {"type": config.columns[name].type, **profile(frame[name], config.columns[name].type)} for name in config.features}

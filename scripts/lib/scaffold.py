@@ -25,6 +25,8 @@ def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: 
     if time_column and columns[time_column]["type"] != "time":
         raise UserError(f"TIME={time_column}: its values are no times, such as 2026-05-01 or 2026-05-01T13:30:00Z.")
     if id_column:
+        if (texts[id_column] == "").any():
+            raise UserError(f"ID={id_column}: {(texts[id_column] == '').sum()} rows have none.")
         if texts[id_column].duplicated().any():
             raise UserError(f"ID={id_column}: {texts[id_column][texts[id_column].duplicated()].iloc[0]!r} names more than one row.")
         columns[id_column] = {"type": "text"}
@@ -33,7 +35,7 @@ def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: 
     if task == "classification" and answer["type"] == "number":
         raise UserError(f"TARGET={target} can't be told from numbers; write its classes as whole numbers or words.")
     if answer.get("nullable"):
-        raise UserError(f"TARGET={target}: {(texts[target].str.strip() == '').sum()} rows have no value. Leave them out: a row without it teaches nothing.")
+        raise UserError(f"TARGET={target}: {texts[target].isin(validation.missing_words(answer['type'])).sum()} rows have no value. Leave them out: a row without it teaches nothing.")
     if task == "classification" and answer["type"] == "text":
         answer = {"type": "category", "values": sorted(texts[target].unique())}
     if task == "classification":
@@ -68,6 +70,8 @@ def span(values: np.ndarray) -> dict:
     """The range seen, widened by its own width: a new extreme passes, a wrong unit does not. Zero stays a floor where it was one."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     width = high - low or abs(high) or 1.0
+    if not abs(low) + abs(high) + width < 1e300:
+        return {}
     return {"min": 0.0 if low >= 0 else tidy(low - width, math.floor), "max": 0.0 if high <= 0 and low < 0 else tidy(high + width, math.ceil)}
 
 

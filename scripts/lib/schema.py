@@ -138,4 +138,104 @@ CREATE VIEW last_runs AS
 SELECT id, started, script, model, status, exit_code, round(seconds, 2) AS seconds, trigger, user, error FROM runs ORDER BY id DESC LIMIT 50;
 """
 
-MIGRATIONS = (RUNS,)
+LOOP = """
+CREATE TABLE log_positions (             -- how far `check` has read each log file
+    model TEXT NOT NULL,
+    log TEXT NOT NULL CHECK (log IN ('predictions', 'labels')),
+    file TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    edges TEXT NOT NULL,                 -- fingerprint of the stretch's edges: another one means the file was rewritten
+    PRIMARY KEY (model, log, file)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log_segments (              -- the files below data/<model>/<log>/.index that hold what was read
+    model TEXT NOT NULL,
+    log TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (model, log, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outcomes (                  -- predictions and their labels, by the hour of the prediction
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    hour TEXT NOT NULL,
+    metric TEXT NOT NULL CHECK (metric IN ('accuracy', 'mae')),
+    predictions INTEGER NOT NULL DEFAULT 0,
+    expected REAL NOT NULL DEFAULT 0,    -- right answers to be expected from the calibrated scores
+    labels INTEGER NOT NULL DEFAULT 0,
+    losses REAL NOT NULL DEFAULT 0,      -- wrong answers; in regression clipped errors, as the sequential test takes them
+    squares REAL NOT NULL DEFAULT 0,
+    errors REAL NOT NULL DEFAULT 0,      -- in regression the sum of absolute errors
+    corrections INTEGER NOT NULL DEFAULT 0,
+    fed_labels INTEGER NOT NULL DEFAULT 0,   -- of these, what the sequential test has been given
+    fed_losses REAL NOT NULL DEFAULT 0,
+    fed_squares REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (model, version, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE detector (                  -- the sequential test's memory, one for each deployment
+    model TEXT NOT NULL,
+    deployment INTEGER NOT NULL,
+    against TEXT NOT NULL CHECK (against IN ('live', 'before')),  -- floor and holdout, or the version it replaced
+    state TEXT NOT NULL,
+    PRIMARY KEY (model, deployment, against)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE checks (
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    value REAL,
+    low REAL,
+    high REAL,
+    labels INTEGER NOT NULL,             -- of matured predictions of this version
+    matured INTEGER NOT NULL,
+    floor REAL,                          -- lowest accuracy or largest mae
+    evidence REAL,                       -- the sequential test's statistic; it says "dropped" from `alarm_at` on
+    alarm_at REAL,
+    expected REAL,                       -- accuracy expected from calibrated scores, blind to a change of concept
+    verdict TEXT NOT NULL CHECK (verdict IN ('healthy', 'dropped', 'unknown'))
+) STRICT;
+CREATE INDEX checks_by_model ON checks (model, id);
+
+CREATE TABLE retrains (                  -- every time a retraining was due, and what came of it
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    model TEXT NOT NULL,
+    time TEXT NOT NULL,
+    reason TEXT NOT NULL,                -- why it was due
+    outcome TEXT NOT NULL CHECK (outcome IN ('deployed', 'refused', 'postponed')),
+    detail TEXT NOT NULL,
+    window TEXT,                         -- the rows that the winner learnt from
+    p_value REAL                         -- one-sided, that it is no better than the live version
+) STRICT;
+CREATE INDEX retrains_by_model ON retrains (model, id);
+
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL,                  -- dropped, refused, rollback, failed, push, …
+    text TEXT NOT NULL,
+    raised TEXT NOT NULL,
+    run_id INTEGER REFERENCES runs (id),
+    resolved TEXT,
+    delivered TEXT,                      -- when the webhook took it; NULL: not yet, or there is none
+    attempts INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX alerts_open ON alerts (model, kind) WHERE resolved IS NULL;
+
+CREATE VIEW accuracy_by_day AS
+SELECT o.model, o.version, substr(o.hour, 1, 10) AS day, sum(o.predictions) AS predictions, sum(o.labels) AS labels,
+       CASE o.metric WHEN 'accuracy' THEN round(1 - sum(o.losses) / nullif(sum(o.labels), 0), 4) END AS accuracy,
+       CASE o.metric WHEN 'mae' THEN round(sum(o.errors) / nullif(sum(o.labels), 0), 4) END AS mae,
+       sum(o.corrections) AS corrections
+FROM outcomes o
+GROUP BY o.model, o.version, day ORDER BY o.model, day, o.version;
+"""
+
+MIGRATIONS = (RUNS, LOOP)

@@ -50,8 +50,22 @@ def check_names(names, task: str) -> None:
         if name in ours:
             continue
         from sklearn.metrics import get_scorer_names
-        if name in others or name not in get_scorer_names():
+        if name in others or name not in get_scorer_names() or not suits(name, task):
             raise UserError(f"there is no metric {name!r} for {task}.{nearest(name, (*ours, *get_scorer_names()))} Use {', '.join(ours)} or a scikit-learn scorer's name.")
+
+
+def suits(name: str, task: str) -> bool:
+    """Whether a scikit-learn scorer can score such answers, tried on six of them."""
+    if task == "regression":
+        tried = Answers(np.array([0.0, 1.5, 2.0, 3.0, 4.0, 5.5]), np.array([0.1, 1.4, 2.2, 3.3, 3.9, 5.0]))
+    else:
+        classes = np.array(["a", "b"], dtype=object)
+        tried = Answers(classes[[0, 1, 0, 1, 0, 1]], classes[[0, 1, 1, 1, 0, 0]], np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.1, 0.9], [0.7, 0.3], [0.6, 0.4]]), classes, "b")
+    with np.errstate(all="ignore"):
+        try:
+            return bool(np.isfinite(scorer_statistic(name, tried)(np.ones(6))))
+        except TypeError:
+            return False
 
 
 def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
@@ -201,7 +215,7 @@ def scorer_statistic(name: str, answers: Answers) -> Callable[[np.ndarray], floa
         drawn = np.repeat(rows, weights.astype(int))
         try:
             return float(scorer(oracle, drawn[:, None], truth[drawn]))
-        except ValueError:  # a resample without one of the classes
+        except (ValueError, AttributeError):  # a resample without one of the classes; a model without probabilities
             return np.nan
 
     return value

@@ -1,5 +1,4 @@
 """From rows to a candidate with its numbers, and from a candidate to the files of a version."""
-import csv
 import hashlib
 import io
 import json
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import card, clock, dataset, db, files, fingerprints, gates, loading, model, profile, registry, scores, search
+from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, profile, registry, scores, search
 from lib.config import Config
 from lib.errors import UserError
 from lib.files import ModelPaths
@@ -32,6 +31,7 @@ class Candidate:
     answers: Answers  # on the holdout rows
     scores: list[Score]
     searched: search.Best | None
+    final: np.ndarray | None = None  # bool, one a row: what the registered model is fitted on once more; None: it stays as examined
     comparison: Comparison | None = None
     verdicts: list[gates.Gate] = field(default_factory=list)
 
@@ -64,7 +64,8 @@ def fit(run: Run, conf: Config, features_source: bytes | None, rows: dataset.Row
     fitted = fit_pipeline(conf, features[split.train], truth[split.train], params)
     made = model.Model(fitted, conf, build, rowwise)
     answers = answer(model.Model(fitted, conf, as_it_is, True), features[split.holdout], truth[split.holdout])
-    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), best)
+    final = np.ones(len(truth), bool) if conf.train.refit else None
+    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), best, final)
 
 
 def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
@@ -178,13 +179,11 @@ def holdout_file(candidate: Candidate) -> bytes:
     """The holdout rows, by key, with the truth and what the model said before any refit."""
     a = candidate.answers
     many = a.probabilities is not None and len(a.classes) > 2
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])])
+    rows = [["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])]]
     score = score_of(a.values, a.probabilities, a.classes, a.positive)
     for i, key in enumerate(candidate.rows.keys[candidate.split.holdout].tolist()):
-        writer.writerow([f"{key:016x}", a.truth[i], a.values[i], "" if score is None else repr(float(score[i])), *(map(repr, a.probabilities[i].tolist()) if many else [])])
-    return buffer.getvalue().encode()
+        rows.append([f"{key:016x}", a.truth[i], a.values[i], "" if score is None else repr(float(score[i])), *(map(repr, a.probabilities[i].tolist()) if many else [])])
+    return "".join(csvfile.lines(rows)).encode()
 
 
 def score_of(values, probabilities, classes, positive) -> np.ndarray | None:
@@ -230,8 +229,8 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     fitted = candidate.model.pipeline
     features = model.build_features(candidate.model.build, candidate.rows.frame, conf)
     truth = dataset.labels(candidate.rows.frame[conf.target], conf)
-    if conf.train.refit:
-        fitted = fit_pipeline(conf, features, truth, candidate.params)
+    if candidate.final is not None:
+        fitted = fit_pipeline(conf, features[candidate.final], truth[candidate.final], candidate.params)
     holdout = candidate.split.holdout
     classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
     score = score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
@@ -242,15 +241,18 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
         "holdout.csv": holdout_file(candidate),
         "metrics.json": as_json({"headline": conf.metric, "scores": [asdict(score) for score in candidate.scores], "comparison": asdict(candidate.comparison) if candidate.comparison else None,
                                  "gates": [asdict(gate) for gate in candidate.verdicts], "params": candidate.params, "search": asdict(candidate.searched) if candidate.searched else None}),
-        "baseline.json": as_json(profile.profile_columns(candidate.rows.frame[candidate.split.train], conf, candidate.answers.values, score)),
+        "baseline.json": as_json({**profile.profile_columns(candidate.rows.frame[candidate.split.train], conf, candidate.answers.values, score),
+                                  "calibration": profile.calibration(candidate.answers.values == candidate.answers.truth, score, candidate.answers.positive is not None) if score is not None else None}),
         "environment.json": as_json(fingerprints.environment()),
     }
     headline = next(score for score in candidate.scores if score.name == conf.metric and score.slice == "all")
     facts = {"estimator": conf.train.estimator, "metric": conf.metric, "value": headline.value, "low": db.real(headline.low), "high": db.real(headline.high),
-             "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int(len(holdout) if conf.train.refit else candidate.split.train.sum()),
+             "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int((candidate.split.train if candidate.final is None else candidate.final).sum()),
              "holdout_rows": int(holdout.sum()), "why": why}
+    if conf.task == "regression":
+        facts["mae"] = float(np.abs(candidate.answers.truth - candidate.answers.values).mean())
     manifest = {"model": paths.name, "version": number, "created": clock.now(), "run": run.uuid, "inputs": asdict(inputs), "classes": classes,
-                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "refit": conf.train.refit,
+                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "refit": candidate.final is not None,
                 "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
     content["card.md"] = card.write(manifest, candidate, inputs).encode()
     manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}

@@ -54,8 +54,10 @@ class Rules:
         return as_series(values, missing, column), bad
 
     def repeated(self, name: str, texts, lines: list[int]) -> Iterator[Fault]:
-        seen = self.seen[name]
+        seen, empty = self.seen[name], missing_words(self.columns[name].type)
         for line, text in zip(lines, texts):
+            if text in empty:
+                continue
             first = seen.setdefault(text, line)
             if first != line:
                 yield Fault(line, name, text, f"{text!r} stands in line {first} already")
@@ -97,8 +99,8 @@ def numbers(texts: list[str], missing: np.ndarray, kind: str) -> tuple[np.ndarra
     except ValueError:
         values = np.fromiter(map(as_float, present), float, len(texts))
     wrong = ~np.isfinite(values) & ~missing
-    if any("_" in text for text in texts):  # Python reads 1_000 as a number, nobody else does
-        wrong |= np.fromiter(("_" in text for text in texts), bool, len(texts)) & ~missing
+    odd = np.fromiter(("_" in text or not text.isascii() for text in texts), bool, len(texts))  # Python reads 1_000 and １２ as numbers, nobody else does
+    wrong |= odd & ~missing
     bad = [(int(i), f"{texts[i]!r} is not a number") for i in np.flatnonzero(wrong)]
     if kind == "integer":
         with np.errstate(invalid="ignore"):
@@ -123,7 +125,8 @@ def times(texts: list[str], missing: np.ndarray, form: str | None) -> tuple[np.n
     """UTC times; a time without a zone is taken as UTC."""
     present = pd.Series(texts, dtype=object).mask(missing)
     values = pd.to_datetime(present, errors="coerce", utc=True, format=form or "ISO8601")
-    wrong = values.isna().to_numpy() & ~missing
+    today = np.fromiter((text.strip().lower() in ("now", "today") for text in texts), bool, len(texts))  # which pandas takes for a time
+    wrong = (values.isna().to_numpy() | today) & ~missing
     expected = f"of the form {form}" if form else "as 2026-05-01 or 2026-05-01T13:30:00Z"
     return values, [(int(i), f"{texts[i]!r} is not a time {expected}") for i in np.flatnonzero(wrong)]
 

@@ -1,0 +1,108 @@
+"""The prediction and label logs as files: what was appended since the last check, and whether old rows were changed."""
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import db, monitor, predictions
+from lib.config import Config
+from lib.files import ModelPaths
+from lib.registry import Registry
+from lib.runs import Run
+
+LOGS = ("predictions", "labels")
+EDGE = 4096  # bytes at the start and before the offset that must be as they were
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a log has been read, and what stood at the edges of that stretch."""
+
+    file: str
+    offset: int
+    edges: str
+
+
+def edges(path: Path, offset: int) -> str:
+    """A fingerprint of the first bytes and of the last before the offset: another one means another file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        digest.update(file.read(min(EDGE, offset)))
+        file.seek(max(0, offset - EDGE))
+        digest.update(file.read(min(EDGE, offset)))
+    return digest.hexdigest()
+
+
+def unread(folder: Path, known: dict[str, Position], committed: dict[str, int]) -> tuple[list[tuple[Path, int, int]], bool]:
+    """(log, from, to) of what was appended; and whether an old stretch is gone or changed, so that all must be read again.
+
+    committed: the length up to which a log counts while an append to it is not finished.
+    """
+    logs = {path.name: path for path in sorted(folder.glob("*.csv"))} if folder.is_dir() else {}
+    changed = any(name not in logs for name in known)
+    stretches = []
+    for name, path in logs.items():
+        size = min(path.stat().st_size, committed.get(name, 1 << 62))
+        begin = known[name].offset if name in known else 0
+        if name in known and (size < begin or edges(path, begin) != known[name].edges):
+            changed = True
+        elif size > begin:
+            stretches.append((path, begin, size))
+    return stretches, changed
+
+
+def read_new(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> int:
+    """Count what was appended to the logs; returns the number of rows. Where nothing was, it costs a few file looks.
+
+    Only under the check's lock.
+    """
+    stretches = news(run, paths)
+    if stretches is None:  # a log was rewritten, or the index is gone: everything is read and counted again
+        with db.transaction(run.db):
+            db.forget_logs(run.db, paths.name)
+        stretches = news(run, paths)
+    if not any(stretches.values()):
+        return 0
+    from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
+    numeric = conf.task == "regression"
+    bounds = {number: monitor.bound_of(conf, version) for number, version in known.versions.items()} if numeric else {}
+    return outcomes.update(run, paths, outcomes.Judge(numeric, bounds, Calibrations(paths, known)), stretches)
+
+
+class Calibrations(dict):
+    """Each version's calibration, read when a prediction of that version turns up."""
+
+    def __init__(self, paths: ModelPaths, known: Registry):
+        super().__init__()
+        self.paths, self.known = paths, known
+
+    def get(self, number, default=None):
+        if number not in self:
+            self[number] = monitor.calibration(self.paths, self.known.versions[number]) if number in self.known.versions else None
+        return self[number]
+
+
+def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] | None:
+    """The unread stretches of each log; None if an old stretch is not what was read."""
+    found = {}
+    for log in LOGS:
+        known = {row["file"]: Position(*row) for row in db.log_positions(run.db, paths.name, log)}
+        stretches, changed = unread(paths.data / log, known, pending_append(paths) if log == "predictions" else {})
+        names = db.log_segments(run.db, paths.name, log)
+        if changed or any(not (index_folder(paths, log) / name).exists() for name in names):
+            return None
+        found[log] = stretches
+    return found
+
+
+def index_folder(paths: ModelPaths, log: str) -> Path:
+    return paths.data / log / ".index"
+
+
+def pending_append(paths: ModelPaths) -> dict[str, int]:
+    """The log that an unfinished `predict` is writing to, and its length before: what lies beyond may be taken back."""
+    try:
+        told = json.loads((paths.predictions / predictions.INTENT).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {told["file"]: told["offset"]}

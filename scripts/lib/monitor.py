@@ -1,0 +1,238 @@
+"""Does the live model still do its job? The outcomes so far, given to the rule that model.toml asks for."""
+import csv
+import io
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from lib import clock, config, db, registry, sequential
+from lib.config import Config
+from lib.files import ModelPaths
+from lib.registry import Registry, Version
+from lib.runs import Run
+from lib.wobble import Day
+
+RECENT = 14  # days with labels in the figure that a check shows
+TAUGHT_BY = 60  # days of the version before, which tell how much healthy days wobble
+MAE_SLACK = 1.5  # with neither a floor nor a threshold: how many times its holdout mae a regression may reach
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found of the live version."""
+
+    version: int
+    rule: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    labels: int  # of matured predictions
+    matured: int  # predictions old enough to be judged
+    floor: float | None
+    evidence: float | None
+    alarm_at: float | None
+    expected: float | None
+    verdict: str  # healthy, dropped, unknown
+    needed: int  # labels without which there is no verdict
+
+    def words(self, model: str) -> str:
+        share = f"{self.labels:,} labels for {self.matured:,} matured predictions" + (f" ({self.labels / self.matured:.1%})" if self.matured else "")
+        floor = f", {'floor' if self.metric == 'accuracy' else 'limit'} {self.floor:.4g}" if self.floor is not None else ""
+        if self.value is None or self.verdict == "unknown":
+            hope = f"; its scores let one expect accuracy {self.expected:.3f} (blind to a change of concept)" if self.expected is not None else ""
+            return f"{model} v{self.version}: not enough labels yet: {share}, {self.needed} needed{hope}"
+        interval = f" [{self.low:.4f}, {self.high:.4f}]" if self.low is not None else ""
+        return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}, {share}{floor}: {self.verdict}"
+
+
+def bound_of(conf: Config, version: Version) -> float:
+    """The largest acceptable mae of a version, or the largest acceptable share of wrong answers where a floor is named."""
+    if conf.task == "classification":
+        named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.min.get("accuracy")
+        return min(max(1 - named, 1e-6), 1 - 1e-6) if named is not None else None
+    named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae")
+    return named if named is not None else MAE_SLACK * holdout_mae(version)
+
+
+def holdout_mae(version: Version) -> float:
+    e = version.entry
+    return e["mae"]
+
+
+def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding:
+    """The verdict on the live version from all outcomes counted so far; each label is fed to the sequential test once."""
+    live = known.live
+    until = cutoff_hour(conf)
+    rows = db.outcomes(run.db, paths.name, live.number, until)
+    labels, matured = sum(row["labels"] for row in rows), sum(row["predictions"] for row in rows)
+    everything = db.outcomes(run.db, paths.name, live.number, "9999")
+    expected = expectation(everything)
+    judge = simple if conf.monitor.rule == "simple" else by_sequence
+    value, low, high, floor, evidence, alarm_at, verdict = judge(run, paths, conf, known, rows, until)
+    return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
+                   evidence, alarm_at, expected if conf.task == "classification" else None, verdict, conf.monitor.min_labels)
+
+
+def cutoff_hour(conf: Config) -> str:
+    """Predictions of earlier hours have matured."""
+    age = config.seconds(conf.monitor.matures, "monitor.matures")
+    moment = datetime.fromisoformat(clock.now()) - timedelta(seconds=age)
+    return (moment + timedelta(hours=1 if not age else 0)).strftime("%Y-%m-%dT%H")
+
+
+def expectation(rows) -> float | None:
+    """Mean calibrated confidence of the predictions: the accuracy to expect if the world has not changed (Garg and others 2022)."""
+    expected, predictions = sum(row["expected"] for row in rows), sum(row["predictions"] for row in rows)
+    return expected / predictions if predictions and expected else None
+
+
+def simple(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
+    """The mean of a window against the floor; its false alarms are not bounded."""
+    window = conf.monitor.window
+    if window.isdecimal():
+        chosen, count = [], 0
+        for row in reversed(rows):
+            if count >= int(window):
+                break
+            chosen.append(row)
+            count += row["labels"]
+    else:
+        begin = datetime.fromisoformat(f"{until}:00+00:00") - timedelta(seconds=config.seconds(window, "monitor.window"))
+        chosen = [row for row in rows if row["hour"] >= begin.strftime("%Y-%m-%dT%H")]
+    labels = sum(row["labels"] for row in chosen)
+    higher = conf.task == "classification"
+    sums = sum(row["losses"] if higher else row["errors"] for row in chosen)
+    value = (1 - sums / labels if higher else sums / labels) if labels else None
+    bound = bound_of(conf, known.live)
+    floor = (1 - bound if higher else bound) if bound is not None else 1 - deployed_loss(paths, conf, known.live)
+    verdict = sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher)
+    low, high = sequential.wilson_interval(sums / labels, labels) if labels and higher else (None, None)
+    return value, *((1 - high, 1 - low) if low is not None else (None, None)), floor, None, None, verdict
+
+
+def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
+    """The sequential test: the labels that are new since the last check, by day, then its verdict."""
+    deployment = known.deployments[-1]
+    setting = sequential_setting(conf)
+    told = db.detector_state(run.db, paths.name, deployment.number, "live")
+    state = sequential.State.from_json(told) if told else first_state(run, paths, conf, known, setting)
+    before = before_state(run, paths, conf, known, setting)
+    for day in new_days(rows, conf.task == "classification"):
+        state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
+        before = before and sequential.update(before, day.number, day.labels, day.losses, day.squares, setting)
+    with db.transaction(run.db):
+        db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
+        if before:
+            db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
+        db.mark_fed(run.db, paths.name, known.live.number, until)
+    decision = sequential.decide(state, setting)
+    worst = next(each for each in state.references if each.name == decision.reference)
+    higher = conf.task == "classification"
+    floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bound_of(conf, known.live)
+    return *recent(conf, known, rows), floor, decision.statistic, decision.limit, decision.verdict
+
+
+def recent(conf: Config, known: Registry, rows) -> tuple[float | None, float | None, float | None]:
+    """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae)."""
+    days = sorted({row["hour"][:10] for row in rows if row["labels"]})[-RECENT:]
+    chosen = [row for row in rows if days and row["hour"][:10] >= days[0]]
+    labels, losses, squares, errors = (sum(row[name] for row in chosen) for name in ("labels", "losses", "squares", "errors"))
+    if not labels:
+        return None, None, None
+    if conf.task == "classification":
+        low, high = sequential.wilson_interval(losses / labels, labels)
+        return 1 - losses / labels, 1 - high, 1 - low
+    half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bound_of(conf, known.live)
+    return errors / labels, max(errors / labels - half, 0.0), errors / labels + half
+
+
+def new_days(rows, binary: bool) -> list[Day]:
+    """What each day of predictions has gained in labels since it was last fed; a correction alone is no new label."""
+    days: dict[str, list[float]] = {}
+    for row in rows:
+        gained = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
+        gained[0] += row["labels"] - row["fed_labels"]
+        gained[1] += row["losses"] - row["fed_losses"]
+        gained[2] += row["squares"] - row["fed_squares"]
+    found = []
+    for day, (labels, losses, squares) in sorted(days.items()):
+        if labels > 0:  # corrections can push the sums out of what so many labels can have
+            losses = min(max(losses, 0.0), float(labels))
+            squares = losses if binary else min(max(squares, losses**2 / labels), losses)
+            found.append(Day(date.fromisoformat(day).toordinal(), labels, losses, squares))
+    return found
+
+
+def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State:
+    """The test at a deployment: against the floor and against the holdout, taught by the days of the version before."""
+    bound = bound_of(conf, known.live)
+    deployed = deployed_loss(paths, conf, known.live)
+    floor = (bound if conf.task == "classification" else 1 / sequential.CLIP) if bound is not None else None
+    before = known.deployments[-1].replaced
+    healthy = healthy_days(run, paths, before) if before else []
+    return sequential.start(floor if floor is not None else deployed, deployed, healthy, setting)
+
+
+def sequential_setting(conf: Config) -> sequential.Config:
+    return sequential.Config(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
+
+
+def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State | None:
+    """The test of the live version against what the one before it did in its last days; None where that had too few labels."""
+    deployment = known.deployments[-1]
+    told = db.detector_state(run.db, paths.name, deployment.number, "before")
+    if told:
+        return sequential.State.from_json(told)
+    days = healthy_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
+    labels, losses = sum(day.labels for day in days[-RECENT:]), sum(day.losses for day in days[-RECENT:])
+    if labels < setting.minimum_labels:
+        return None
+    return sequential.start(min(max(sequential.deployment_bound(losses, labels, 0.0), 1e-6), 1 - 1e-6), None, days, setting)
+
+
+def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> str | None:
+    """In words, if the live version has shown itself worse than the one it replaced would be expected to be."""
+    told = db.detector_state(run.db, paths.name, known.deployments[-1].number, "before")
+    if not told:
+        return None
+    state, setting = sequential.State.from_json(told), sequential_setting(conf)
+    decision = sequential.decide(state, setting)
+    if decision.verdict != "dropped":
+        return None
+    bound = state.references[0].bound
+    return f"mean loss {decision.loss:.3f} on {decision.labels:.0f} labels, where v{known.deployments[-1].replaced} would be expected to have at most {bound:.3f}"
+
+
+def deployed_loss(paths: ModelPaths, conf: Config, live: Version) -> float:
+    """The largest mean loss that its holdout leaves open, plus the tolerance."""
+    folder = registry.ensure_folder(paths, live)
+    manifest = registry.read_manifest(folder, live)
+    content = registry.read_verified(folder, live, manifest, "holdout.csv")
+    losses, rows = holdout_losses(content, conf.task == "regression", bound_of(conf, live))
+    return min(sequential.deployment_bound(losses, rows, conf.monitor.tolerance), 1 - 1e-6)
+
+
+def holdout_losses(content: bytes, numeric: bool, bound: float | None) -> tuple[float, int]:
+    """(sum of losses, rows) of a version's own holdout, as the sequential test takes them."""
+    total, count = 0.0, 0
+    for row in csv.DictReader(io.StringIO(content.decode())):
+        count += 1
+        total += min(abs(float(row["label"]) - float(row["prediction"])) / (sequential.CLIP * bound), 1.0) if numeric else row["label"] != row["prediction"]
+    return float(total), count
+
+
+def healthy_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
+    days: dict[str, list[float]] = {}
+    for row in db.outcomes(run.db, paths.name, version, "9999"):
+        sums = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
+        for i, name in enumerate(("labels", "losses", "squares")):
+            sums[i] += row[name]
+    return [Day(date.fromisoformat(day).toordinal(), *sums) for day, sums in sorted(days.items())[-TAUGHT_BY:] if sums[0] > 0]
+
+
+def calibration(paths: ModelPaths, version: Version) -> dict | None:
+    """The isotonic calibration frozen into the version, as its steps; None where it gives no probabilities."""
+    folder = registry.ensure_folder(paths, version)
+    manifest = registry.read_manifest(folder, version)
+    return json.loads(registry.read_verified(folder, version, manifest, "baseline.json")).get("calibration")

@@ -1,0 +1,184 @@
+"""What was predicted beside what turned out true: the logs' new rows joined, and counted by version and hour."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib import db, logindex, logs
+from lib.files import ModelPaths
+from lib.logindex import Segments
+from lib.runs import Run
+from lib.sequential import CLIP
+
+BATCH = 500_000  # rows joined at a time: memory stays flat, however long the logs
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How a prediction is held against its label."""
+
+    numeric: bool
+    bounds: dict[int, float]  # regression: the largest acceptable mae, by version
+    calibrations: dict[int, dict | None]  # by version: the steps from confidence to the share of right answers
+
+    def losses(self, said: np.ndarray, true: np.ndarray, versions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(loss in [0, 1], error) of each pair; `said` and `true` as the index holds them."""
+        if not self.numeric:
+            wrong = (said != true).astype(float)
+            return wrong, wrong
+        errors = np.nan_to_num(np.abs(said.view("f8") - true.view("f8")), nan=0.0, posinf=0.0)
+        bounds = np.array([self.bounds.get(int(version), np.inf) for version in versions])
+        return np.minimum(errors / (CLIP * bounds), 1.0), errors
+
+    def expected(self, scores: np.ndarray, versions: np.ndarray) -> np.ndarray:
+        """Chance that each answer is right, from its calibrated score; NaN where there is no score."""
+        chance = np.full(len(scores), np.nan)
+        for version in np.unique(versions):
+            known = self.calibrations.get(int(version))
+            if known is not None:
+                mask = versions == version
+                confidence = np.maximum(scores[mask], 1 - scores[mask]) if known["binary"] else scores[mask]
+                chance[mask] = np.interp(confidence, known["confidence"], known["right"])
+        return chance
+
+
+def update(run: Run, paths: ModelPaths, judge: Judge, stretches: dict) -> int:
+    """Join and count the unread stretches of the logs; returns the number of rows read. Only under the check's lock."""
+    rows = 0
+    for block in batches(stretches["predictions"], 5):
+        rows += absorb_predictions(run, paths, judge, *block)
+    for block in batches(stretches["labels"], 3):
+        rows += absorb_labels(run, paths, judge, *block)
+    return rows
+
+
+def segments(run: Run, paths: ModelPaths, log: str) -> Segments:
+    return Segments(logs.index_folder(paths, log), db.log_segments(run.db, paths.name, log))
+
+
+def batches(stretches, count: int):
+    """Some hundred thousand rows at a time: (parsed blocks, the positions reached)."""
+    parsed, positions, rows = [], {}, 0
+    for path, begin, end in stretches:
+        for block, offset in logindex.read(path, begin, end, count):
+            begins, stops, odd = logindex.fields(block, count)
+            if len(begins):
+                parsed.append(logindex.unquoted(block, begins, stops, odd))
+                rows += len(begins)
+            positions[path] = offset
+            if rows >= BATCH:
+                yield parsed, positions
+                parsed, positions, rows = [], {}, 0
+    if positions:
+        yield parsed, positions
+
+
+def reached(positions: dict) -> list[tuple[str, int, str]]:
+    return [(path.name, offset, logs.edges(path, offset)) for path, offset in positions.items()]
+
+
+def absorb_predictions(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> int:
+    """Count new predictions, and judge those whose label was there before them."""
+    pieces = [prediction_rows(*one, judge) for one in parsed]
+    rows = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, logindex.ROW)
+    expected = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0)
+    place, found = segments(run, paths, "labels").find(rows["key"])
+    true, has = latest(len(rows), place, found["value"])
+    counts = Counts()
+    counts.add(rows["version"], rows["hour"], predictions=1, expected=np.nan_to_num(expected))
+    hit = rows[has]
+    loss, error = judge.losses(hit["value"], true[has], hit["version"])
+    counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error)
+    commit(run, paths, "predictions", judge, rows, positions, counts)
+    return len(rows)
+
+
+def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> int:
+    """Judge the predictions that new labels are about; a label that comes again counts once, another one corrects it."""
+    pieces = [label_rows(*one, judge) for one in parsed]
+    rows = np.concatenate(pieces) if pieces else np.empty(0, logindex.ROW)
+    rows = last_of_each(rows)
+    place, found = segments(run, paths, "labels").find(rows["key"])
+    old, had = latest(len(rows), place, found["value"])
+    news = ~had | (old != rows["value"])
+    rows, old, had = rows[news], old[news], had[news]
+    place, said = segments(run, paths, "predictions").find(rows["key"])
+    loss, error = judge.losses(said["value"], rows["value"][place], said["version"])
+    before, error_before = judge.losses(said["value"], old[place], said["version"])
+    corrected = had[place]
+    counts = Counts()
+    counts.add(said["version"], said["hour"], labels=~corrected, losses=loss - corrected * before, squares=loss**2 - corrected * before**2,
+               errors=error - corrected * error_before, corrections=corrected)
+    commit(run, paths, "labels", judge, rows, positions, counts)
+    return len(rows)
+
+
+def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarray, np.ndarray]:
+    """id, time, version, prediction, score of each row, as the index holds them; and the chance that the answer is right."""
+    rows = np.zeros(len(begins), logindex.ROW)
+    rows["key"] = logindex.hashes(block, begins[:, 0], stops[:, 0])
+    rows["hour"] = logindex.hours(block, begins[:, 1], stops[:, 1])
+    rows["version"] = logindex.floats(logindex.texts(block, begins[:, 2], stops[:, 2], 8).view("S8").ravel()).astype("i4")
+    rows["value"] = logindex.values(block, begins[:, 3], stops[:, 3], judge.numeric)
+    scores = logindex.floats(blank_as_nan(logindex.texts(block, begins[:, 4], stops[:, 4], 24).view("S24").ravel()))
+    return rows, judge.expected(scores, rows["version"])
+
+
+def blank_as_nan(cells: np.ndarray) -> np.ndarray:
+    return np.where(cells == b"", b"nan", cells)
+
+
+def label_rows(block: bytes, begins, stops, judge: Judge) -> np.ndarray:
+    rows = np.zeros(len(begins), logindex.ROW)
+    rows["key"] = logindex.hashes(block, begins[:, 0], stops[:, 0])
+    rows["value"] = logindex.values(block, begins[:, 1], stops[:, 1], judge.numeric)
+    rows["hour"] = logindex.hours(block, begins[:, 2], stops[:, 2])
+    return rows
+
+
+def last_of_each(rows: np.ndarray) -> np.ndarray:
+    """Of rows with the same id the last one."""
+    _, first = np.unique(rows["key"][::-1], return_index=True)
+    return rows[::-1][first]
+
+
+def latest(size: int, place: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each of `size` places the value that was found last, and whether one was."""
+    chosen, has = np.zeros(size, "u8"), np.zeros(size, bool)
+    chosen[place] = values  # of several for one place numpy keeps the last
+    has[place] = True
+    return chosen, has
+
+
+class Counts:
+    """Sums by version and hour, as rows of the table `outcomes`."""
+
+    FIELDS = ("predictions", "expected", "labels", "losses", "squares", "errors", "corrections")
+
+    def __init__(self):
+        self.sums: dict[tuple[int, int], list[float]] = {}
+
+    def add(self, versions: np.ndarray, hours: np.ndarray, **amounts) -> None:
+        if not len(versions):
+            return
+        groups = versions.astype("i8") << 32 | hours.astype("i8")
+        kinds, place = np.unique(groups, return_inverse=True)
+        for name, amount in amounts.items():
+            sums = np.bincount(place, np.broadcast_to(np.asarray(amount, float), len(versions)), len(kinds))
+            for kind, value in zip(kinds.tolist(), sums.tolist()):
+                row = self.sums.setdefault((kind >> 32, kind & 0xFFFFFFFF), [0.0] * len(self.FIELDS))
+                row[self.FIELDS.index(name)] += value
+
+    def rows(self) -> list[tuple]:
+        whole = {"predictions", "labels", "corrections"}
+        return [(version, logindex.name_of_hour(hour), *(int(value) if name in whole else value for name, value in zip(self.FIELDS, sums)))
+                for (version, hour), sums in self.sums.items()]
+
+
+def commit(run: Run, paths: ModelPaths, log: str, judge: Judge, rows: np.ndarray, positions: dict, counts: Counts) -> None:
+    """The segments first, then everything that refers to them in one transaction: after a crash the rows are read again, or were read."""
+    held = segments(run, paths, log)
+    names = held.add(rows)
+    with db.transaction(run.db):
+        db.set_log(run.db, paths.name, log, reached(positions), names)
+        db.add_outcomes(run.db, paths.name, "mae" if judge.numeric else "accuracy", counts.rows())
+    held.sweep(names)

@@ -1,0 +1,199 @@
+"""Has the live model become worse? A sequential test on the losses of each day's labels.
+
+A loss is a number in [0, 1]: 1 for a wrong class and 0 for a right one, or `scaled_error` in regression, so an
+accuracy floor f is a bound of 1 - f on the mean loss. The evidence for a drop is a Shiryaev-Roberts e-detector
+(Shin, Ramdas & Rinaldo 2023), M <- (1 + M) * likelihood ratio, mixed over several sizes of drop. While the mean
+loss is within the bound, M minus the number of checks is a supermartingale, so n checks reach a limit A with
+probability at most n / A (Doob).
+
+One likelihood ratio serves both tasks. Among losses with a given mean and variance on [0, 1], the two-point
+distribution has the largest moment generating function (Bennett 1962), so its ratio is valid for all of them. For
+0/1 losses it is the Bernoulli ratio; for regression it gains from a variance below Bernoulli's, which the indicator
+`error > bound` and the Bernoulli ratio of a bounded mean give away.
+
+Days wobble more than their labels do, and bad days come in runs: the ratio of a day is raised to the power
+1 / inflation, with the inflation taken from the long-run variance of the day means. That estimate leaves out the
+spell under suspicion, for a drop must not pass as wobble, and the bound n / A holds as far as the estimate does.
+"""
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+
+from lib.wobble import (Day, Wobble, WobbleConfig, add, cautious_variance, dispersion, learn, log_likelihood_ratio,
+                        long_run_variance)
+
+CLIP = 4.0  # absolute errors are clipped at this multiple of the largest acceptable mean absolute error
+
+
+@dataclass(frozen=True)
+class Config:
+    false_alarms_per_year: float = 0.5
+    checks_per_year: float = 365.0           # days with labels in a year
+    drops: tuple = (0.02, 0.05, 0.10, 0.20)  # sizes of drop looked for, in mean loss
+    minimum_labels: int = 30     # a day with fewer is pooled with the next; fewer in all give no verdict
+    wobble: WobbleConfig = WobbleConfig()
+    longest_spell: int = 60      # days that a spell without an alarm is kept out of the wobble
+    window: int = 14             # days in the estimate of the current loss
+
+
+@dataclass(frozen=True)
+class Reference:
+    name: str               # "floor" or "deployment"
+    bound: float            # largest healthy mean loss
+    evidence: tuple         # Shiryaev-Roberts statistic, one for each drop
+    cusum: tuple            # log scale; zero where the latest days speak against the drop (Page 1954)
+
+
+@dataclass(frozen=True)
+class State:
+    references: tuple
+    wobble: Wobble
+    settled: tuple = (0.0, 0.0)     # energy and weight of the wobble when the evidence was last at rest
+    spell: int = 0                  # days since then
+    today: Day | None = None        # still open: labels of the same day add to it
+    recent: tuple = ()
+    labels: int = 0
+
+    def to_json(self):
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text):
+        raw = json.loads(text, object_hook=_tuples)
+        return cls(**raw | {
+            "references": tuple(Reference(**each) for each in raw["references"]),
+            "wobble": Wobble(**raw["wobble"] | {"pooled": Day(**raw["wobble"]["pooled"])}),
+            "today": raw["today"] and Day(**raw["today"]),
+            "recent": tuple(Day(**each) for each in raw["recent"])})
+
+
+@dataclass(frozen=True)
+class Decision:
+    verdict: str            # "healthy", "dropped" or "unknown" (too few labels)
+    reference: str          # the one with the most evidence against it
+    statistic: float
+    limit: float            # the verdict is "dropped" from here on
+    loss: float | None      # mean loss of the last `window` days, and its 95 % interval
+    low: float
+    high: float
+    labels: int             # since the start
+
+
+def start(floor, deployed=None, healthy_days=(), config=Config()):
+    """State of a version that goes live.
+
+    floor, deployed: bounds on the mean loss, the second from `deployment_bound`; it is left out where the floor is
+    tighter. healthy_days: Days of the version before; they teach the wobble and are no evidence. ValueError for a
+    bound outside (0, 1).
+    """
+    bounds = {"floor": floor} | ({"deployment": deployed} if deployed is not None and deployed < floor else {})
+    if not all(0 < bound < 1 for bound in bounds.values()):
+        raise ValueError(f"bounds on the mean loss lie between 0 and 1, not {bounds}")
+    zeros, wobble = (0.0,) * len(config.drops), Wobble()
+    for day in healthy_days:
+        wobble = learn(wobble, day, config.wobble) if day.labels else wobble
+    references = tuple(Reference(name, bound, zeros, zeros) for name, bound in bounds.items())
+    return State(references, wobble, (wobble.energy, wobble.weight))
+
+
+def update(state, day, labels, losses, squares=None, config=Config()):
+    """State after `labels` more labels, with the sum of their losses and, unless 0/1, of their squared losses.
+
+    Feed each label once. Calls for one day add up; late labels of an earlier day join the open one. A day without
+    labels needs no call. Raises ValueError for impossible sums.
+    """
+    squares = losses if squares is None else squares
+    most, slack = labels * (1 + 1e-9), 1 + 1e-9  # sums of floats
+    if not (0 <= losses <= most and losses ** 2 <= most * squares * slack and squares <= losses * slack):
+        raise ValueError(f"{labels} losses in [0, 1] cannot sum to {losses}, and their squares to {squares}")
+    if not labels:
+        return state
+    if state.today and day > state.today.number and state.today.labels >= config.minimum_labels:
+        state = _close(state, config)
+    today = add(state.today or Day(day), Day(day, labels, losses, squares))
+    return replace(state, today=today, labels=state.labels + labels)
+
+
+def decide(state, config=Config()):
+    """Decision on all labels fed so far, those of the open day included. Changes nothing."""
+    state = _close(state, config) if state.today else state
+    statistic, worst = max((sum(each.evidence), each.name) for each in state.references)
+    limit = _limit(state, config)
+    verdict = "unknown" if state.labels < config.minimum_labels else "dropped" if statistic >= limit else "healthy"
+    return Decision(verdict, worst, statistic, limit, *_current_loss(state, config), state.labels)
+
+
+def simple_rule(labels, mean, threshold, minimum_labels, higher_is_better):
+    """The plain rule on the mean of a window, `accuracy < 0.85` or `mae > 0.15`; its false alarms are not bounded."""
+    if labels < minimum_labels:
+        return "unknown"
+    return "dropped" if (mean < threshold if higher_is_better else mean > threshold) else "healthy"
+
+
+def scaled_error(error, largest_mean_error):
+    """Loss in [0, 1] of a regression error, in units of the target; its bound is 1 / CLIP.
+
+    Clipping only lowers a mean: a model within its mean absolute error is within the bound.
+    """
+    return min(abs(error) / (CLIP * largest_mean_error), 1.0)
+
+
+def deployment_bound(losses, labels, tolerance):
+    """One-sided upper 95 % limit of the mean loss on the holdout (losses is their sum), plus a tolerance."""
+    return wilson_interval(losses / labels, labels, z=1.645)[1] + tolerance
+
+
+def wilson_interval(mean, n, z=1.96):
+    """Score interval of a proportion, or of a mean in [0, 1] with an effective n (Wilson 1927)."""
+    scale = 1 + z * z / n
+    half = z * math.sqrt(max(mean * (1 - mean), 0.0) / n + (z / n) ** 2 / 4) / scale
+    centre = (mean + z * z / (2 * n)) / scale
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def _close(state, config):
+    """The open day becomes evidence, and wobble once it is beyond suspicion; a day of alarm never does."""
+    variance, limit = cautious_variance(state.wobble, state.settled, config.wobble), _limit(state, config)
+    references = tuple(_judge(each, state, variance, limit, config) for each in state.references)
+    alarm = any(sum(each.evidence) >= limit for each in references)
+    at_rest = not any(any(each.cusum) for each in references)
+    wobble = state.wobble if alarm else learn(state.wobble, state.today, config.wobble)
+    spell, settled = state.spell + 1, state.settled
+    if at_rest or spell > config.longest_spell and not alarm:
+        spell, settled = 0, (wobble.energy, wobble.weight)
+    recent = (*state.recent, state.today)[-config.window:]
+    return State(references, wobble, settled, spell, None, recent, state.labels)
+
+
+def _judge(reference, state, variance, limit, config):
+    day, bound, spread = state.today, reference.bound, dispersion(state.wobble.pooled)
+    inflation = 1 + day.labels * variance / (spread * bound * (1 - bound))
+    # One odd day, however bad, brings part of the evidence only: a second one must confirm it.
+    logs = [min(log_likelihood_ratio(day, bound, drop, spread) / inflation, 0.6 * math.log(limit))
+            for drop in config.drops]
+    evidence = [(old + 1 / len(logs)) * math.exp(log) for old, log in zip(reference.evidence, logs)]
+    # The ceiling lets an alarm clear soon after a recovery; lowering a statistic costs no validity.
+    ceiling = min(1.0, 10 * limit / max(sum(evidence), limit))
+    cusum = (min(max(old + log, 0.0), math.log(10 * limit)) for old, log in zip(reference.cusum, logs))
+    return Reference(reference.name, bound, tuple(each * ceiling for each in evidence), tuple(cusum))
+
+
+def _current_loss(state, config):
+    if not state.recent:
+        return None, 0.0, 1.0
+    labels = sum(day.labels for day in state.recent)
+    mean = sum(day.losses for day in state.recent) / labels
+    centre = (mean * labels + 1) / (labels + 2)
+    clustering = sum(day.labels ** 2 for day in state.recent) / labels ** 2
+    variance = (dispersion(state.wobble.pooled) * centre * (1 - centre) / labels
+                + long_run_variance(state.wobble, state.settled, config.wobble) * clustering)
+    return mean, *wilson_interval(mean, centre * (1 - centre) / variance)
+
+
+def _limit(state, config):
+    # Each reference gets its share of the false alarms.
+    return len(state.references) * config.checks_per_year / config.false_alarms_per_year
+
+
+def _tuples(record):
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}

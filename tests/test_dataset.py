@@ -1,0 +1,277 @@
+"""The split that never moves a row into the holdout, and a part read the fast way as validation read it."""
+import csv
+import os
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import config, csvfile, dataset, intake, parts, validation
+from lib.dataset import Rows
+from lib.errors import UserError
+from lib.files import ModelPaths
+
+RUN = SimpleNamespace(user="ada", host="here", trigger="manual", uuid="0" * 32)
+KINDS = ("number", "integer", "category", "boolean", "text", "time")
+
+
+def model(columns: dict[str, str], head: str = "", holdout: float = 0.2, task: str = "classification", target: str = "y") -> config.Config:
+    """columns: each name with its TOML value, or its type alone."""
+    lines = [f'task = "{task}"', f'target = "{target}"', head, "[train]", 'estimator = "e"', f"holdout = {holdout}", "[columns]"]
+    return config.parse("\n".join([*lines, *(f"{name} = {value if value.startswith('{') else '{type = %r}' % value}" for name, value in columns.items())]).replace("'", '"'))
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def paths(tmp_path) -> ModelPaths:
+    (tmp_path / "models/m").mkdir(parents=True)
+    return ModelPaths(tmp_path, "m")
+
+
+def take(paths: ModelPaths, conf: config.Config, rows: list[list[str]]) -> None:
+    with open(paths.root / "rows.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    intake.take_in(RUN, paths, conf, paths.root / "rows.csv")
+
+
+def rows_of(keys: np.ndarray, times=None, truth=None) -> Rows:
+    n = len(keys)
+    frame = pd.DataFrame({"y": truth if truth is not None else np.array(["a", "b"] * n)[:n], "x": np.arange(n, dtype=float)})
+    if times is not None:
+        frame["t"] = times
+    return Rows(frame, keys, np.ones(n, int))
+
+
+def hashed(names) -> np.ndarray:
+    return np.array([csvfile.key(str(name).encode()) for name in names], dtype=np.uint64)
+
+
+BY_HASH = model({"y": "category", "x": "number"})
+BY_TIME = model({"y": "category", "x": "number", "t": "time"}, 'time = "t"')
+
+
+# the split
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.9])
+def test_the_hash_gives_the_holdout_its_share(share):
+    n = 20_000
+    split = dataset.split(rows_of(hashed(range(n))), model({"y": "category", "x": "number"}, holdout=share), None)
+    assert split.holdout.mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / n))
+    assert (split.train == ~split.holdout).all() and split.cutoff is None
+
+
+def test_a_row_never_moves_into_the_holdout_as_data_grows():
+    rng = np.random.default_rng(0)
+    names = rng.permutation(5000)
+    sides = {}
+    for n in (100, 150, 1000, 4000, 5000):
+        shown = rng.permutation(names[:n])  # the order does not matter either
+        split = dataset.split(rows_of(hashed(shown)), BY_HASH, None)
+        for name, held in zip(shown, split.holdout):
+            assert sides.setdefault(name, held) == held
+
+
+def test_equal_rows_stay_on_one_side():
+    split = dataset.split(rows_of(hashed(list(range(100)) * 3)), BY_HASH, None)
+    assert (split.holdout[:100] == split.holdout[100:200]).all() and (split.holdout[:100] == split.holdout[200:]).all()
+
+
+@pytest.mark.parametrize("key, held", [(0, True), (2**64 // 5 - 2048, True), (2**64 // 5 + 2048, False), (2**64 - 1, False)])
+def test_a_small_key_is_in_the_holdout(key, held):
+    keys = np.concatenate([hashed(range(100)), np.array([key], dtype=np.uint64)])
+    assert dataset.split(rows_of(keys), BY_HASH, None).holdout[-1] == held
+
+
+def days(numbers) -> pd.Series:
+    return pd.Series(pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.asarray(numbers), unit="D"))
+
+
+def test_by_time_the_newest_rows_are_the_holdout_in_whatever_order_they_come():
+    order = np.random.default_rng(1).permutation(100)
+    split = dataset.split(rows_of(hashed(range(100)), days(order)), BY_TIME, None)
+    assert sorted(order[split.holdout]) == list(range(80, 100))
+    assert pd.Timestamp(split.cutoff) == pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(days=80)
+
+
+def test_rows_of_one_moment_are_on_one_side():
+    split = dataset.split(rows_of(hashed(range(100)), days(np.arange(100) // 25)), BY_TIME, None)
+    assert split.holdout.sum() == 25
+
+
+def test_by_time_no_row_moves_from_training_into_the_holdout_as_data_grows():
+    cutoff, taught = None, np.zeros(0, bool)
+    for n in (100, 110, 200, 1000):
+        split = dataset.split(rows_of(hashed(range(n)), days(np.arange(n))), BY_TIME, cutoff)
+        assert not (taught & split.holdout[:len(taught)]).any()
+        cutoff, taught = split.cutoff, split.train
+
+
+def test_the_cutoff_never_goes_back_where_old_rows_come_late():
+    first = dataset.split(rows_of(hashed(range(100)), days(np.arange(100))), BY_TIME, None)
+    late = np.concatenate([np.arange(100), np.arange(60, 90), np.full(400, 10)])
+    second = dataset.split(rows_of(hashed(range(len(late))), days(late)), BY_TIME, first.cutoff)
+    assert second.cutoff == first.cutoff
+    assert (second.holdout == (late >= 80)).all()
+    assert dataset.split(rows_of(hashed(range(len(late))), days(late)), BY_TIME, None).cutoff < first.cutoff  # which it would have done
+
+
+@pytest.mark.parametrize("unknown", [5, 15, 40])
+def test_rows_without_a_time_teach_and_the_newest_of_the_others_examine(unknown):
+    conf = model({"y": "category", "x": "number", "t": '{type = "time", nullable = 0.5}'}, 'time = "t"')
+    times = days(np.arange(100)).mask(np.arange(100) < unknown)
+    split = dataset.split(rows_of(hashed(range(100)), times), conf, None)
+    assert not split.holdout[:unknown].any()
+    assert 0.2 * (100 - unknown) - 1 <= split.holdout.sum() <= 0.2 * 100 + 1
+
+
+@pytest.mark.parametrize("n, side", [(8, "training"), (20, "holdout"), (0, "training")])
+def test_too_few_rows_are_told_by_side(n, side):
+    with pytest.raises(UserError) as error:
+        dataset.split(rows_of(hashed(range(n))), BY_HASH, None)
+    held = int((hashed(range(n)) < np.uint64(0.2 * 2**64)).sum()) if n else 0
+    count = n - held if side == "training" else held
+    assert str(error.value) == f"only {count} rows in the {side} part of {n}; at least 10 are needed. Take in more rows, or change train.holdout."
+
+
+def test_rows_of_a_single_moment_can_not_be_split_by_time():
+    with pytest.raises(UserError, match="only 0 rows in the training part of 50"):
+        dataset.split(rows_of(hashed(range(50)), days(np.zeros(50))), BY_TIME, None)
+
+
+def test_training_rows_of_one_class_are_refused_by_its_name():
+    keys = hashed(range(200))
+    truth = np.where(keys < np.uint64(0.2 * 2**64), "b", "a")
+    with pytest.raises(UserError) as error:
+        dataset.split(rows_of(keys, truth=truth), BY_HASH, None)
+    assert str(error.value) == "the training rows have one class only ('a' in y). A classifier needs two."
+
+
+# labels
+
+@pytest.mark.parametrize("kind, task, cells, labels", [
+    ("category", "classification", ["b", "a", "NA"], ["b", "a", "NA"]),
+    ("text", "classification", ["b", "a", "None"], ["b", "a", "None"]),
+    ("boolean", "classification", ["yes", "0", "T"], ["true", "false", "true"]),
+    ("integer", "classification", ["1", "-2", "3.0"], ["1", "-2", "3"]),
+    ("integer", "regression", ["1", "-2", "3.0"], [1.0, -2.0, 3.0]),
+    ("number", "regression", ["1.5", "-2e3", "0.1"], [1.5, -2000.0, 0.1]),
+])
+def test_labels_are_class_names_as_text_or_floats(paths, kind, task, cells, labels):
+    conf = model({"y": kind, "x": "number"}, task=task)
+    take(paths, conf, [["y", "x"], *([cell, str(i)] for i, cell in enumerate(cells))])
+    found = dataset.labels(dataset.read(parts.check(paths), conf).frame["y"], conf)
+    assert found.tolist() == labels
+    assert found.dtype == (object if task == "classification" else float)
+
+
+# the fast reader
+
+def cell(kind: str, rng: random.Random) -> str:
+    if kind in ("number", "integer", "boolean", "time") and rng.random() < 0.15:
+        return rng.choice(sorted(validation.MISSING))
+    if kind == "number":
+        return rng.choice([lambda: f"{rng.uniform(-1e6, 1e6):.17g}", lambda: repr(rng.uniform(0, 1)), lambda: f"{rng.random():.25f}", lambda: f"{rng.uniform(-1, 1) * 10 ** rng.randint(-320, 300):.17e}",
+                           lambda: str(rng.randint(-10**20, 10**20)), lambda: rng.choice([".5", "5.", "+3", "-0", "1E5", "1e-400", "-0.0", "007", " 1.5", "1.5 ", "2.2250738585072011e-308", "9007199254740993"])])()
+    if kind == "integer":
+        return rng.choice([lambda: str(rng.randint(-10**9, 10**9)), lambda: str(rng.randint(-2**60, 2**60)), lambda: rng.choice(["3.0", "1e3", "-0", "+7", "007", " 5", "9007199254740993"])])()
+    if kind == "boolean":
+        return rng.choice(["true", "False", "YES", "no", "t", "F", "1", "0", " y ", "N"])
+    if kind == "time":
+        return rng.choice(["2026-05-01", "2026-05-01T13:30:00Z", "2026-05-01 13:30:00.123456", "1999-12-31T23:59:59+14:00", f"20{rng.randint(10, 30)}-{rng.randint(1, 12):02d}-28"])
+    return "".join(rng.choice('ab ,;"\'\n\t#NA\\é日🙂.0-') for _ in range(rng.randint(0, 8))) if rng.random() < 0.7 else rng.choice(["NA", "nan", "null", "None", "", '"', '""', "\n", "\r\n", "1", " "])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fast_reader_gives_what_validation_gave_for_every_type(paths, seed):
+    rng = random.Random(seed)
+    conf = model({"y": "category", **{f"{kind}{i}": f'{{type = "{kind}", nullable = true}}' for i in range(2) for kind in KINDS}})
+    names = [name for name in conf.columns if name != "y"]
+    rng.shuffle(names)
+    table = [["y", *names], *(["ab"[i % 2], *(cell(conf.columns[name].type, rng) for name in names)] for i in range(60))]
+    take(paths, conf, table)
+
+    source = paths.root / "rows.csv"
+    header = csvfile.read_header(source)
+    chunk, = csvfile.chunks(source, header)
+    validated, faults = validation.Rules(conf.columns).check(header, chunk)
+    assert faults == []
+    rows = dataset.read(parts.check(paths), conf)
+    pd.testing.assert_frame_equal(rows.frame, validated, check_exact=True)
+    for name in names:  # down to the sign of zero and the last bit
+        if conf.columns[name].type == "number":
+            assert rows.frame[name].to_numpy().tobytes() == validated[name].to_numpy().tobytes()
+    assert len(set(rows.keys.tolist())) == len({tuple(row) for row in table[1:]}) and len(rows.keys) == 60 and set(rows.parts) == {1}
+
+
+@pytest.mark.parametrize("kind", ["number", "integer"])
+@pytest.mark.parametrize("text", ["１２", "٣", "\xa012", "12\xa0", "\u200912", "12\n", "\t12", "1e5", "+.5e1", "１.5", "0012", "1E+05", "12\x0b", "\x1c12"])
+def test_a_number_that_is_taken_in_can_be_read_again(paths, kind, text):
+    """Python's float() reads digits of every script and strips every kind of space; who accepts that must read it back too."""
+    conf = model({"y": "category", "x": kind})
+    try:
+        take(paths, conf, [["y", "x"], ["a", text], ["b", "1"]])
+    except UserError:
+        return  # not taken in: as good
+    assert dataset.read(parts.check(paths), conf).frame["x"].tolist() == [float(text), 1.0]
+
+
+@pytest.mark.parametrize("kind, dtype", [("number", "float64"), ("integer", "int64"), ("boolean", "bool"), ("category", "str"), ("text", "str")])
+def test_columns_have_the_types_that_pandas_users_expect(paths, kind, dtype):
+    conf = model({"y": "category", "x": kind})
+    take(paths, conf, [["y", "x"], ["a", "1"], ["b", "0"]])
+    assert str(dataset.read(parts.check(paths), conf).frame["x"].dtype) == dtype
+
+
+def test_times_are_in_utc(paths):
+    conf = model({"y": "category", "x": "time"})
+    take(paths, conf, [["y", "x"], ["a", "2026-05-01T02:00:00+02:00"], ["b", "2026-05-01"]])
+    assert dataset.read(parts.check(paths), conf).frame["x"].tolist() == [pd.Timestamp("2026-05-01", tz="UTC")] * 2
+
+
+@pytest.mark.parametrize("kind, values", [("number", ["1.5", "2"]), ("integer", ["1", "2"]), ("boolean", ["yes", "no"]), ("category", ["p", "q"]), ("text", ["p", "q"]), ("time", ["2026-05-01", "2026-06-01"])])
+def test_a_column_that_one_part_lacks_has_the_type_it_has_where_values_are_missing(tmp_path, kind, values):
+    """Else the same model.toml trains on another kind of column, depending on which parts there are."""
+    conf = model({"y": "category", "x": f'{{type = "{kind}", nullable = true}}'})
+    types = []
+    for name, second in (("lacks", [["y"], ["a"], ["b"]]), ("empty", [["y", "x"], ["a", ""], ["b", ""]])):
+        (tmp_path / name / "models/m").mkdir(parents=True)
+        paths = ModelPaths(tmp_path / name, "m")
+        take(paths, conf, [["y", "x"], ["a", values[0]], ["b", values[1]]])
+        take(paths, conf, second)
+        frame = dataset.read(parts.check(paths), conf).frame
+        assert frame["x"].isna().tolist() == [False, False, True, True]
+        types.append(str(frame["x"].dtype))
+    assert types[0] == types[1]
+
+
+def test_rows_of_several_parts_come_in_order_with_the_number_of_their_part(paths):
+    conf = model({"y": "category", "x": "number"})
+    take(paths, conf, [["y", "x"], ["a", "1"], ["b", "2"]])
+    take(paths, conf, [["x", "y"], ["3", "a"]])
+    rows = dataset.read(parts.check(paths), conf)
+    assert rows.frame["x"].tolist() == [1.0, 2.0, 3.0] and rows.parts.tolist() == [1, 1, 2] and list(rows.frame) == ["y", "x"]
+
+
+def test_the_key_of_a_row_is_that_of_its_id_where_there_is_one(paths):
+    conf = model({"y": "category", "x": "number", "k": "text"}, 'id = "k"')
+    take(paths, conf, [["k", "y", "x"], ["first, \"one\"", "a", "1"], ["second", "b", "2"]])
+    assert dataset.read(parts.check(paths), conf).keys.tolist() == hashed(['first, "one"', "second"]).tolist()
+
+
+@pytest.mark.parametrize("columns, words", [
+    ({"y": "category", "x": "number", "z": "number"}, "0001.csv has no column 'z', which [columns] asks for. Give it nullable = true, or take it out."),
+    ({"y": "category", "x": "integer"}, "0001.csv, row 1, x: '1.5' is not a whole number. Was the column's type changed? Its rows were taken in as they are."),
+    ({"y": "number", "x": "category"}, "0001.csv does not fit [columns]: "),
+])
+def test_parts_that_do_not_fit_a_changed_model_toml_are_named(paths, columns, words):
+    take(paths, model({"y": "category", "x": "number"}), [["y", "x"], ["a", "1.5"], ["b", "2"]])
+    conf = model(columns, task="regression" if columns["y"] == "number" else "classification")
+    with pytest.raises(UserError) as error:
+        dataset.read(parts.check(paths), conf)
+    assert str(error.value).startswith(f"{paths.train}/{words}")
