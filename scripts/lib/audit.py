@@ -91,6 +91,7 @@ def in_words(entry: dict) -> str:
         "register": lambda e: f"v{e['version']} registered: {e['metric']} {e['value']:.4f} ({e['why']})",
         "refused": lambda e: f"a candidate was refused: {'; '.join(e['missed'])}",
         "deploy": lambda e: f"v{e['version']} went live ({e['reason']})",
+        "retrain": lambda e: f"v{e['version']} went live by retraining ({e['reason']})",
         "rollback": lambda e: f"back to v{e['version']} ({e['reason']})",
     }
     by = entry["user"] + (" by cron" if entry["trigger"] == "cron" else "")

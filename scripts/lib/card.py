@@ -16,10 +16,9 @@ def head(manifest: dict, candidate) -> str:
 
 def data(manifest: dict) -> str:
     rows = "\n".join(f"| {part['name']} | {part['rows']:,} | `{part['sha256'][:16]}…` |" for part in manifest["parts"])
-    split = f"the rows from {manifest['cutoff']} on" if manifest["cutoff"] else "chosen by a hash of each row, so that no row ever changes sides"
     refit = f" Then it was refitted on {manifest['train_rows']:,} rows, the holdout included; the figures below are from before that." if manifest["refit"] else ""
     return (f"## Data\n\n| part | rows | sha256 |\n|---|---:|---|\n{rows}\n\n"
-            f"{manifest['holdout_rows']:,} rows examined it ({split}).{refit}")
+            f"{manifest['holdout_rows']:,} rows examined it ({manifest['holdout']}).{refit}")
 
 
 def estimator(manifest: dict, candidate) -> str:

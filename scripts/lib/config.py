@@ -177,7 +177,7 @@ def parse_section(cls, raw, where: str):
     if cls is Column and isinstance(values.get("nullable"), bool):
         values["nullable"] = float(values["nullable"])
     if cls is Column and "values" in values and isinstance(values["values"], list):
-        values["values"] = tuple(str(value) for value in values["values"])
+        values["values"] = tuple(value if isinstance(value, str) else shown(value) for value in values["values"])
     for item in fields(cls):
         if item.name in values:
             if isinstance(values[item.name], list):

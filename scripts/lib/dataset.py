@@ -25,6 +25,7 @@ class Split:
     train: np.ndarray  # bool, one a row
     holdout: np.ndarray
     cutoff: str | None  # the time at which the holdout begins; None: split by hash
+    how: str  # the holdout in words
 
 
 def read(parts: list[Part], config: Config) -> Rows:
@@ -96,7 +97,8 @@ def split(rows: Rows, config: Config, earlier_cutoff: str | None) -> Split:
         label = cutoff.isoformat()
     else:
         holdout, label = rows.keys < np.uint64(share * 2**64), None
-    made = Split(~holdout, holdout, label)
+    how = f"the rows from {label} on" if label else "chosen by a hash of each row, so that no row ever changes sides"
+    made = Split(~holdout, holdout, label, how)
     check_sizes(made, rows, config)
     return made
 

@@ -60,12 +60,16 @@ def fit(run: Run, conf: Config, features_source: bytes | None, rows: dataset.Row
     if conf.search:
         times = rows.frame[conf.time][split.train].reset_index(drop=True) if conf.time else None
         best = search.run(run.db, run.id, fingerprint, conf, features[split.train].reset_index(drop=True), truth[split.train], times)
-    params = best.params if best else {}
-    fitted = fit_pipeline(conf, features[split.train], truth[split.train], params)
-    made = model.Model(fitted, conf, build, rowwise)
-    answers = answer(model.Model(fitted, conf, as_it_is, True), features[split.holdout], truth[split.holdout])
     final = np.ones(len(truth), bool) if conf.train.refit else None
-    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), best, final)
+    return examine(conf, (build, rowwise), features, truth, rows, split, best.params if best else {}, best, final)
+
+
+def examine(conf: Config, builder, features: pd.DataFrame, truth: np.ndarray, rows: dataset.Rows, split: dataset.Split, params: dict,
+            searched: search.Best | None, final: np.ndarray | None) -> Candidate:
+    """Fit with these parameters on the split's training rows, and score on its holdout. builder: (build, rowwise) of features.py."""
+    fitted = fit_pipeline(conf, features[split.train], truth[split.train], params)
+    answers = answer(model.Model(fitted, conf, as_it_is, True), features[split.holdout], truth[split.holdout])
+    return Candidate(model.Model(fitted, conf, *builder), params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), searched, final)
 
 
 def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
@@ -252,7 +256,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     if conf.task == "regression":
         facts["mae"] = float(np.abs(candidate.answers.truth - candidate.answers.values).mean())
     manifest = {"model": paths.name, "version": number, "created": clock.now(), "run": run.uuid, "inputs": asdict(inputs), "classes": classes,
-                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "refit": candidate.final is not None,
+                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "holdout": candidate.split.how, "refit": candidate.final is not None,
                 "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
     content["card.md"] = card.write(manifest, candidate, inputs).encode()
     manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}

@@ -1,0 +1,93 @@
+"""Learning the world anew: candidates on all rows and on recent ones, examined on the newest, against what is live."""
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from lib import clock, config, dataset, model, registry, scores, training
+from lib.config import Config
+from lib.errors import UserError
+from lib.files import ModelPaths
+from lib.parts import Part
+from lib.registry import Version
+from lib.training import Candidate
+
+FEWEST_EXAMINERS = 100  # newest labelled rows that no candidate learns from
+SHARE_OF_EXAMINERS = 4  # one in so many of the rows that the live version has not seen
+FEWEST_TO_LEARN = 50
+SHORTEN_AT = 0.1  # one-sided p-value at which a shorter window is taken for better
+
+
+class TooFew(UserError):
+    """Not enough labelled rows yet; not a fault."""
+
+    code = 0
+
+
+def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPaths, live: Version, found: list[Part], cutoff: str | None) -> tuple[Candidate, str]:
+    """The window's candidate to put against production, and the window's name. Raises TooFew.
+
+    It begins with the longest window and goes to a shorter one only where that is better on the newest rows: old rows help
+    until the world has changed, and then they hurt (policy and limits from a comparison on real streams).
+    """
+    rows = dataset.read(found, conf)
+    unseen = np.isin(rows.parts, [part.number for part in new_parts(paths, live, found)])
+    holdout = newest(unseen, max(FEWEST_EXAMINERS, unseen.sum() // SHARE_OF_EXAMINERS))
+    if holdout.sum() < FEWEST_EXAMINERS:
+        raise TooFew(f"{holdout.sum()} labelled rows since v{live.number} was trained; {FEWEST_EXAMINERS} are needed")
+    builder = model.load_features(features_source, "features.py")
+    features = model.build_features(builder[0], rows.frame, conf)
+    truth = dataset.labels(rows.frame[conf.target], conf)
+    params = json.loads(registry.read_verified(paths.version(live.number), live, registry.read_manifest(paths.version(live.number), live), "metrics.json"))["params"]
+    chosen, chosen_name = None, ""
+    for name, mask in windows(conf, rows, ~holdout):
+        if mask.sum() < FEWEST_TO_LEARN or conf.task == "classification" and len(np.unique(truth[mask])) < 2:
+            continue
+        how = f"the newest {holdout.sum():,} labelled rows"
+        candidate = training.examine(conf, builder, features, truth, rows, dataset.Split(mask, holdout, cutoff, how), params, None, mask | holdout)
+        if chosen is None or better(conf, candidate, chosen):
+            chosen, chosen_name = candidate, name
+    if chosen is None:
+        raise TooFew(f"fewer than {FEWEST_TO_LEARN} rows of two classes to learn from")
+    return chosen, chosen_name
+
+
+def new_parts(paths: ModelPaths, live: Version, found: list[Part]) -> list[Part]:
+    """The parts that the live version has not learnt from."""
+    seen = registry.read_manifest(registry.ensure_folder(paths, live), live)["inputs"]["parts"]
+    return [part for part in found if part.path.name not in seen]
+
+
+def newest(mask: np.ndarray, count: int) -> np.ndarray:
+    """The last `count` of the rows in a mask: parts are in the order in which they came, their rows by time."""
+    chosen = np.zeros(len(mask), bool)
+    chosen[np.flatnonzero(mask)[-count:]] = True
+    return chosen
+
+
+def windows(conf: Config, rows: dataset.Rows, usable: np.ndarray):
+    """(name, rows to learn from), longest first, each size once."""
+    masks = {}
+    for window in conf.retrain.windows:
+        mask = usable if window == "all" else newest(usable, int(window)) if window.isdecimal() else usable & since(conf, rows, window)
+        masks.setdefault(int(mask.sum()), (window, mask))
+    return [masks[size] for size in sorted(masks, reverse=True)]
+
+
+def since(conf: Config, rows: dataset.Rows, window: str) -> np.ndarray:
+    if not conf.time:
+        raise UserError(f"`retrain.windows` names the span {window!r}, for which a model needs a `time` column. Name a number of rows.")
+    begin = datetime.fromisoformat(clock.now()) - timedelta(seconds=config.seconds(window, "retrain.windows"))
+    return (rows.frame[conf.time] >= pd.Timestamp(begin)).to_numpy()
+
+
+def better(conf: Config, challenger: Candidate, champion: Candidate) -> bool:
+    found = scores.compare(conf.metric, challenger.answers, champion.answers, 0.0, conf.evaluate.resamples, conf.train.seed)
+    return found.difference > 0 and found.p_better < SHORTEN_AT
+
+
+def demanding(conf: Config) -> Config:
+    """By night a version must be better, not only no worse: a change for nothing is a risk for nothing."""
+    return conf if conf.thresholds.require == "off" else replace(conf, thresholds=replace(conf.thresholds, require="better"))

@@ -1,0 +1,169 @@
+"""Check; where accuracy dropped, learn from the newest labelled rows and deploy what is better. What cron runs.
+
+make retrain                          # every model that has something live
+make retrain MODEL=churn FORCE=1      # also without a drop
+"""
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import check
+from lib import alerts, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs
+from lib.errors import Busy, Refused, UserError
+from lib.files import ModelPaths
+from lib.monitor import Finding
+from lib.registry import Registry
+from lib.runs import Run
+
+WEEK = timedelta(days=7)
+
+
+def work(run: Run) -> int:
+    named = bool(run.options["MODEL"])
+    force = run.flag("FORCE")
+    codes = []
+    for name in [run.model().name] if named else runs.model_names(run.root):
+        try:
+            codes.append(retrain_model(run, files.ModelPaths(run.root, name), named, force))
+        except UserError as error:
+            if named:
+                raise
+            print(f"retrain: {name}: {error}", file=sys.stderr)  # one broken model must not keep the others unhealed
+            alerts.raise_alert(run, name, "failed", f"retrain failed: {error}")
+            codes.append(1)
+    alerts.deliver(run)
+    return next((code for code in (1, 3) if code in codes), 0)
+
+
+def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
+    """Under the model's lock; by cron a model that is being worked on is left for the next time."""
+    try:
+        with run.lock(paths):
+            conf = config.load(paths.config)
+            known = registry.settle(run, paths)
+            findings = check.check_model(run, paths, named)
+            code = heal(run, paths, conf, known, findings[0], force) if findings else 0
+            registry.push(run, paths)
+    except Busy as busy:
+        if run.trigger != "cron":
+            raise
+        print(f"{paths.name}: skipped: {busy}")
+        return 0
+    alerts.resolve(run, paths.name, "failed")
+    return code
+
+
+def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, finding: Finding, force: bool) -> int:
+    """Roll back what has shown itself worse; else retrain, if that is due and may be done now."""
+    worse = monitor.worse_than_before(run, paths, conf, known) if conf.retrain.auto_rollback else None
+    if worse:
+        return roll_back(run, paths, known, worse)
+    reason = due(run, paths, conf, known, finding, force)
+    if not reason:
+        return 0
+    wait = None if force else postponed(run, paths, conf)
+    if wait:
+        note(run, paths, reason, "postponed", wait)
+        print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
+        return 0
+    return attempt(run, paths, conf, known, reason)
+
+
+def roll_back(run: Run, paths: ModelPaths, known: Registry, worse: str) -> int:
+    previous = known.versions[known.deployments[-1].replaced]
+    live.make_live(run, paths, known, previous, "rollback", f"v{known.live.number} did worse than the one before: {worse}")
+    alerts.raise_alert(run, paths.name, "rollback", f"v{known.live.number} was rolled back to v{previous.number}: {worse}")
+    return 0
+
+
+def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, finding: Finding, force: bool) -> str:
+    """Why to retrain now, in words; empty if there is no reason."""
+    if force:
+        return "FORCE=1"
+    if finding.verdict == "dropped":
+        return f"{finding.metric} dropped to {finding.value:.4g}"
+    if conf.retrain.every:
+        attempts = db.attempts(run.db, paths.name, "")
+        last = max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])])
+        if ago(last) >= timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every")):
+            return f"every {conf.retrain.every}"
+    return ""
+
+
+def ago(time: str) -> timedelta:
+    """UTC against UTC: a clock change for the summer neither hurries nor delays anything. A time in the future is now."""
+    return max(datetime.fromisoformat(clock.now()) - datetime.fromisoformat(time), timedelta(0))
+
+
+def postponed(run: Run, paths: ModelPaths, conf: config.Config) -> str | None:
+    """The cooldown or the budget that stands in the way, in words."""
+    since = clock.stamp(datetime.fromisoformat(clock.now()) - WEEK)
+    attempts = db.attempts(run.db, paths.name, since)
+    if len(attempts) >= conf.retrain.max_per_week:
+        return f"{len(attempts)} retrainings in the last 7 days, max_per_week = {conf.retrain.max_per_week}"
+    if attempts and ago(attempts[-1]["time"]) < timedelta(seconds=config.seconds(conf.retrain.cooldown, "retrain.cooldown")):
+        return f"the last one was at {attempts[-1]['time']}, cooldown = {conf.retrain.cooldown}"
+    return None
+
+
+def note(run: Run, paths: ModelPaths, reason: str, outcome: str, detail: str, window: str | None = None, p_value: float | None = None) -> None:
+    with db.transaction(run.db):
+        db.insert(run.db, "retrains", run_id=run.id, model=paths.name, time=clock.now(), reason=reason, outcome=outcome, detail=detail, window=window, p_value=db.real(p_value))
+
+
+def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, reason: str) -> int:
+    """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
+    from lib import harvest, retraining, training
+    training.check_before_reading(conf)
+    added, _ = harvest.take_in(run, paths, conf)
+    for part in added:
+        print(f"{paths.name}: part {part.path.stem} taken in from labelled predictions")
+    found = parts.check(paths)
+    features = paths.features.read_bytes() if paths.features.exists() else None
+    inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
+    run.record(**inputs.columns())
+    try:
+        candidate, window = retraining.best_candidate(conf, features, paths, known.live, found, cutoff(paths, known))
+    except retraining.TooFew as few:
+        note(run, paths, reason, "postponed", str(few))
+        print(f"{paths.name}: retraining is due ({reason}), postponed: {few}")
+        return 0
+    training.record(run, candidate)
+    strict = retraining.demanding(conf)
+    comparison, unable = training.against_production(paths, known.live, found, candidate)
+    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(replace(candidate, model=replace(candidate.model, config=strict)), comparison))
+    for gate in candidate.verdicts:
+        print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
+    missed = [gate.words for gate in candidate.verdicts if not gate.passed] + ([unable] if comparison is None and strict.thresholds.require != "off" else [])
+    p_value = comparison.p_better if comparison else None
+    if missed:
+        return refuse(run, paths, reason, missed, window, p_value)
+    number = max(known.versions) + 1
+    texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
+    staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
+    version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()])
+    live.make_live(run, paths, registry.read(paths), version, "retrain", reason)
+    note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
+    for kind in ("dropped", "refused"):
+        alerts.resolve(run, paths.name, kind)
+    return 0
+
+
+def cutoff(paths: ModelPaths, known: Registry) -> str | None:
+    """Where the holdout of trainings by hand begins, handed on."""
+    return registry.read_manifest(registry.ensure_folder(paths, known.newest), known.newest)["cutoff"]
+
+
+def refuse(run: Run, paths: ModelPaths, reason: str, missed: list[str], window: str, p_value: float | None) -> int:
+    audit.add(paths.audit, run, "refused", why=reason, missed=missed)
+    note(run, paths, reason, "refused", "; ".join(missed), window, p_value)
+    alerts.raise_alert(run, paths.name, "refused", f"retraining ({reason}) found nothing better, the live version stays: {'; '.join(missed)}")
+    return Refused.code
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "FORCE"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
