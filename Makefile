@@ -41,6 +41,26 @@ rollback: ## [MODEL=] [VERSION=] [REASON=]: make the version live before live ag
 predict: ## [MODEL=] CSV= [OUT=]: score rows with the live version and log them
 	@sh scripts/in-venv.sh scripts/$@.py
 
+.PHONY: label
+label: ## [MODEL=] CSV=: take in true outcomes
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: check
+check: ## [MODEL=]: is what is live still right?
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: retrain
+retrain: ## [MODEL=] [FORCE=1]: check; where it dropped, learn anew and deploy what is better
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: cron
+cron: ## let cron run crontab.txt
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: uncron
+uncron: ## take it out again
+	@sh scripts/in-venv.sh scripts/$@.py
+
 .PHONY: status
 status: ## [MODEL=]: what is live
 	@sh scripts/in-venv.sh scripts/$@.py
@@ -56,3 +76,7 @@ restore: ## [MODEL=]: bring back everything from the tags, in a new clone or aft
 .PHONY: test
 test: ## the tests, three minutes
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests
+
+.PHONY: test-all
+test-all: ## the tests with sweeps and simulations
+	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider -m "" tests

@@ -34,6 +34,8 @@ class Config:
     wobble: WobbleConfig = WobbleConfig()
     longest_spell: int = 60      # days that a spell without an alarm is kept out of the wobble
     window: int = 14             # days in the estimate of the current loss
+    beyond_doubt: float = 4.0    # standard deviations of a day's mean at which it may raise the alarm alone
+    first_days_sd: float = 0.06  # added to these while few days are known
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,11 @@ def _close(state, config):
 def _judge(reference, state, variance, limit, config):
     day, bound, spread = state.today, reference.bound, dispersion(state.wobble.pooled)
     inflation = 1 + day.labels * variance / (spread * bound * (1 - bound))
-    # One odd day, however bad, brings part of the evidence only: a second one must confirm it.
-    logs = [min(log_likelihood_ratio(day, bound, drop, spread) / inflation, 0.6 * math.log(limit))
-            for drop in config.drops]
+    # One odd day brings part of the evidence only, and a second one must confirm it; one beyond all wobble speaks for itself.
+    unknown = config.first_days_sd ** 2 * config.wobble.prior_days / (config.wobble.prior_days + state.wobble.days)
+    surprise = (day.losses / day.labels - bound) / math.sqrt(spread * bound * (1 - bound) / day.labels + variance + unknown)
+    most = (1.1 if surprise > config.beyond_doubt else 0.6) * math.log(limit)
+    logs = [min(log_likelihood_ratio(day, bound, drop, spread) / inflation, most) for drop in config.drops]
     evidence = [(old + 1 / len(logs)) * math.exp(log) for old, log in zip(reference.evidence, logs)]
     # The ceiling lets an alarm clear soon after a recovery; lowering a statistic costs no validity.
     ceiling = min(1.0, 10 * limit / max(sum(evidence), limit))
