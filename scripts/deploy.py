@@ -19,7 +19,7 @@ def work(run: Run) -> int:
             raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
         version = known.version(number, paths.name) if number else known.newest
         live.make_live(run, paths, known, version, "deploy", run.options["REASON"] or ("named by hand" if number else "the newest"))
-        registry.push(run, paths)
+    registry.push(run, paths)
     return 0
 
 

@@ -4,7 +4,7 @@ make evaluate                                     # what is live, else the newes
 make evaluate MODEL=churn VERSION=2 CSV=march.csv
 """
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from lib import config, csvfile, db, registry, runs
@@ -31,6 +31,8 @@ def work(run: Run) -> int:
 def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version, source: Path | None) -> int:
     from lib import gates, loading, training
     made, manifest = loading.load(paths, version)
+    training.check_before_reading(conf)
+    made = replace(made, config=replace(made.config, evaluate=conf.evaluate, thresholds=conf.thresholds, metric=conf.metric))  # what model.toml asks now
     if source:
         frame, answers = from_csv(made, source)
         found = training.evaluate(made.config, answers, frame)
@@ -54,7 +56,7 @@ def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version,
 
 def from_csv(made, source: Path):
     """The file's typed rows and the model's answers to them; the file must have the target."""
-    from lib import dataset, scoring, training
+    from lib import dataset, model, scoring, training
     conf = made.config
     header = csvfile.read_header(source, None, tuple(conf.columns))
     missing = [name for name in (*conf.features, conf.target) if name not in header.names]
@@ -64,7 +66,8 @@ def from_csv(made, source: Path):
     _, frame = next(scoring.checked_chunks(source, header, columns, whole=True))
     if len(frame) < dataset.SMALLEST:
         raise UserError(f"{source} has {len(frame)} rows; at least {dataset.SMALLEST} are needed to say anything.")
-    return frame, training.answer(made, frame, dataset.labels(frame[conf.target], conf))
+    state = getattr(made.pipeline, model.STATE, None)
+    return frame, training.answer(made, made.features.build(frame, conf, state), dataset.labels(frame[conf.target], conf))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,9 +22,7 @@ def work(run: runs.Run) -> int:
 
 def report(model: str, added: list[parts.Part], known: int) -> None:
     for part in added:
-        with open(part.path, "rb") as file:
-            rows = sum(1 for _ in file) - 1
-        print(f"{model}: part {part.path.stem} added, {rows:,} rows")
+        print(f"{model}: part {part.path.stem} added, {part.rows:,} rows")
     if known:
         print(f"{model}: {known:,} rows were there already")
     if not added and not known:

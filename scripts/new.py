@@ -24,9 +24,11 @@ def work(run: Run) -> int:
     if git.tags(run.root, f"{paths.name}/"):
         raise UserError(f"there are versions of {paths.name} under tags {paths.name}/v…. Bring them back with: make restore MODEL={paths.name}")
     header = csvfile.read_header(source)
+    if not target:
+        raise UserError("TARGET= is missing: the column to predict. It has: " + ", ".join(header.names) + ".")
     for option in ("TARGET", "ID", "TIME"):
         name = run.options[option]
-        if (name or option == "TARGET") and name not in header.names:
+        if name and name not in header.names:
             raise UserError(f"{option}={name} is not a column of {source}.{config.nearest(name, header.names)} It has: {', '.join(header.names)}.")
     run.record(model=paths.name)
     make(run, paths, source, header, target)
@@ -47,15 +49,16 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
     found = scaffold.infer(texts, target, run.options["ID"] or None, run.options["TIME"] or None)
     text = scaffold.write(paths.name, found, texts, target, header.separator)
     conf = config.parse(text)
-    paths.folder.mkdir(parents=True)
+    ours = [path for path in (paths.folder, paths.train) if not path.exists()]  # what a failure may take away again
+    paths.folder.mkdir(parents=True, exist_ok=True)
     try:
         with run.lock(paths):
             registry.settle(run, paths)
             added, _ = intake.take_in(run, paths, conf, source)
             files.write(paths.config, text.encode())  # last: a model is there once its model.toml is
     except BaseException:
-        shutil.rmtree(paths.folder)
-        shutil.rmtree(paths.data, ignore_errors=True)
+        for path in ours:
+            shutil.rmtree(path, ignore_errors=True)
         raise
     kinds = ", ".join(f"{sum(column['type'] == kind for column in found['columns'].values())} {kind}" for kind in config.COLUMN_TYPES if any(column["type"] == kind for column in found["columns"].values()))
     print(f"{paths.name}: {found['task']} of {target!r}, {len(texts):,} rows, columns: {kinds}")

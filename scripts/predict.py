@@ -73,10 +73,10 @@ def live_version(run: Run, paths: ModelPaths) -> Version:
 
 def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: str, version: Version, answers, rows) -> int:
     """Write every row's answer and log line, in the input's order; UserError, before anything is kept, if a row does not fit."""
-    from lib import scoring
+    from lib import dataset, scoring
     conf = model.config
     names = [name for name in conf.columns if name in header.names and name != conf.target]
-    missing = [name for name in (*conf.features, *([conf.id] if conf.id else [])) if name not in names]
+    missing = [name for name in (*conf.features, *([conf.id] if conf.id else [])) if name not in names and not conf.columns[name].nullable]
     if missing:
         raise UserError(f"{source} has no column {', '.join(map(repr, missing))}, which v{version.number} needs.")
     ignored = [name for name in header.names if name not in conf.columns]
@@ -86,13 +86,16 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
         answers.writelines(csvfile.lines([("id", "prediction", "score")]))
     count, moment = 0, clock.now()
     with Progress("scoring", None, "rows") as progress:
-        for chunk, frame in scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.rowwise):
+        for chunk, frame in scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.features.rowwise):
+            for name in conf.features:
+                if name not in frame:
+                    frame[name] = dataset.nothing(len(frame), conf.columns[name])
             said, chances = scoring.answers(model, manifest, frame)
             ids = ids_of(chunk, header, conf, digest, count)
             if answers:
                 answers.writelines(csvfile.lines(zip(ids, said, chances)))
-            places = [header.names.index(name) for name in conf.features]
-            rows.writelines(csvfile.lines([i, moment, version.number, value, chance, *(row[place] for place in places)]
+            places = [header.names.index(name) if name in names else None for name in conf.features]
+            rows.writelines(csvfile.lines([i, moment, version.number, value, chance, *("" if place is None else row[place] for place in places)]
                                           for i, value, chance, row in zip(ids, said, chances, chunk.rows)))
             count += len(chunk.rows)
             progress.at(count)

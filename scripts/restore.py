@@ -17,12 +17,12 @@ from lib.runs import Run
 def work(run: Run) -> int:
     origin = git.remote(run.root)
     if origin:
-        fetch(run, origin)
+        fetch(run, origin.name)
     names = [run.options["MODEL"]] if run.options["MODEL"] else tagged_models(run.root)
     if not names:
         raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))
     for name in names:
-        restore(run, ModelPaths(run.root, name), bool(origin))
+        restore(run, ModelPaths(run.root, name))
     return 0
 
 
@@ -42,7 +42,7 @@ def tagged_models(root: Path) -> list[str]:
     return sorted({name.partition("/")[0] for name in git.tag_names(root) if registry.VERSION_FOLDER.match(name.partition("/")[2])})
 
 
-def restore(run: Run, paths: ModelPaths, has_remote: bool) -> None:
+def restore(run: Run, paths: ModelPaths) -> None:
     known = registry.read(paths)
     if known.newest is None:
         raise UserError(f"there is nothing to restore for {paths.name!r}: no tag {paths.name}/v1.")
@@ -74,20 +74,11 @@ def bring_back_config(paths: ModelPaths, known: Registry) -> None:
 
 def bring_back_parts(paths: ModelPaths, known: Registry) -> None:
     """Training parts that are gone, or are not what the newest version was trained on."""
-    folder = registry.ensure_folder(paths, known.newest)
-    wanted = {part["name"]: part["sha256"] for part in registry.read_manifest(folder, known.newest)["parts"]}
-    paths.train.mkdir(parents=True, exist_ok=True)
+    wanted = registry.parts_of(paths, known.newest)
     absent = {name for name in wanted if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]}
-    if not absent:
-        return
-    for name, source in git.read_tagged(paths.root, known.newest.tag, f"data/{paths.name}/train/"):
-        if Path(name).name in absent:
-            with files.replacing(paths.train / Path(name).name, "wb") as file:
-                file.write(source.read())
-    wrong = [name for name in absent if files.sha256(paths.train / name) != wanted[name]]
-    if wrong:
-        raise Failed(f"{paths.train / wrong[0]} came back damaged: its Git LFS object is not what {known.newest.tag} says. Fetch it again with: git lfs fetch --all")
-    print(f"{paths.name}: {len(absent)} training part(s) restored")
+    if absent:
+        registry.restore_parts(paths, known.newest, absent)
+        print(f"{paths.name}: {len(absent)} training part(s) restored")
 
 
 def bring_back_metrics(run: Run, version: Version, content: bytes) -> None:

@@ -43,12 +43,12 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
             known = registry.settle(run, paths)
             findings = check.check_model(run, paths, named)
             code = heal(run, paths, conf, known, findings[0], force) if findings else 0
-            registry.push(run, paths)
     except Busy as busy:
         if run.trigger != "cron":
             raise
         print(f"{paths.name}: skipped: {busy}")
         return 0
+    registry.push(run, paths)
     alerts.resolve(run, paths.name, "failed")
     return code
 
@@ -115,9 +115,8 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
     from lib import harvest, retraining, training
     training.check_before_reading(conf)
-    added, _ = harvest.take_in(run, paths, conf)
-    for part in added:
-        print(f"{paths.name}: part {part.path.stem} taken in from labelled predictions")
+    for part in harvest.take_in(run, paths, conf):
+        print(f"{paths.name}: part {part.path.stem} taken in, {part.rows:,} labelled predictions")
     found = parts.check(paths)
     features = paths.features.read_bytes() if paths.features.exists() else None
     inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
@@ -131,14 +130,14 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     training.record(run, candidate)
     strict = retraining.demanding(conf)
     comparison, unable = training.against_production(paths, known.live, found, candidate)
-    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(replace(candidate, model=replace(candidate.model, config=strict)), comparison))
+    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(strict, candidate, comparison, known.live, unable))
     for gate in candidate.verdicts:
         print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
-    missed = [gate.words for gate in candidate.verdicts if not gate.passed] + ([unable] if comparison is None and strict.thresholds.require != "off" else [])
+    missed = [gate.words for gate in candidate.verdicts if not gate.passed]
     p_value = comparison.p_better if comparison else None
     if missed:
         return refuse(run, paths, reason, missed, window, p_value)
-    number = max(known.versions) + 1
+    number = registry.next_number(run, known, paths.name)
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
     version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()])

@@ -19,7 +19,7 @@ def work(run: Run) -> int:
         known = registry.settle(run, paths)
         version = known.versions[earlier(paths, known, number)]
         live.make_live(run, paths, known, version, "rollback", run.options["REASON"] or "rolled back by hand")
-        registry.push(run, paths)
+    registry.push(run, paths)
     return 0
 
 

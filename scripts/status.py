@@ -29,6 +29,8 @@ def work(run: Run) -> int:
 def describe(run: Run, name: str) -> str:
     """One line about a model, and what to type next where it is not live."""
     versions, live = db.versions(run.db, name), db.live(run.db, name)
+    if not versions and registry.live_number(files.ModelPaths(run.root, name)):
+        return f"something is live, but metrics.db does not know it    next: make restore MODEL={name}"
     if not versions:
         return f"no version yet                    next: make train MODEL={name}"
     newest = versions[-1]["version"]

@@ -16,12 +16,11 @@ from lib.runs import Run
 def work(run: Run) -> int:
     paths = run.model()
     force = run.flag("FORCE")
-    with run.lock(paths):
-        known = registry.settle(run, paths)
-        try:
-            train(run, paths, known, force)
-        finally:
-            registry.push(run, paths)
+    try:
+        with run.lock(paths):
+            train(run, paths, registry.settle(run, paths), force)
+    finally:
+        registry.push(run, paths)
     return 0
 
 
@@ -63,21 +62,21 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     from lib import dataset, training  # scikit-learn takes seconds to import: not when nothing has changed
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
-    split = dataset.split(rows, conf, cutoff(paths, known))
+    split = dataset.split(rows, conf, cutoff(paths, known, conf))
     candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
     training.record(run, candidate)
     show(paths.name, candidate)
     comparison, unable = training.against_production(paths, known.live, found, candidate)
-    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(candidate, comparison))
+    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(conf, candidate, comparison, known.live, unable))
     for gate in candidate.verdicts:
         print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
-    if unable:
+    if unable and known.live is None:
         print(f"{paths.name}: {unable}")
     missed = [gate.words for gate in candidate.verdicts if not gate.passed]
     if missed:
         audit.add(paths.audit, run, "refused", why=why, missed=missed)
         raise Refused(f"{paths.name}: not registered: {'; '.join(missed)}. The numbers are in metrics.db (run {run.id}).")
-    number = max(known.versions, default=0) + 1
+    number = registry.next_number(run, known, paths.name)
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, why, texts)
     extra = [str(path.relative_to(paths.root)) for path in (paths.config, paths.features) if path.exists()]
@@ -87,11 +86,13 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     return version
 
 
-def cutoff(paths: ModelPaths, known: Registry) -> str | None:
-    """Where the newest version's holdout began."""
+def cutoff(paths: ModelPaths, known: Registry, conf: config.Config) -> str | None:
+    """Where the newest version's holdout began, if it was to be of the same size."""
     if known.newest is None:
         return None
-    return registry.read_manifest(registry.ensure_folder(paths, known.newest), known.newest)["cutoff"]
+    manifest = registry.read_manifest(registry.ensure_folder(paths, known.newest), known.newest)
+    same = manifest["inputs"]["config"]["train"].get("holdout", config.Train.holdout) == conf.train.holdout
+    return manifest["cutoff"] if same else None
 
 
 def show(model: str, candidate) -> None:

@@ -188,16 +188,6 @@ def test_a_full_chunk_is_given_before_the_rest_of_the_file_is_read(tmp_path):
         next(found)
 
 
-@pytest.mark.parametrize("content, records", [
-    (b"a,b\n1,2\n", [b"a,b", b"1,2"]),
-    (b'a,b\n"x\ny",2\n3,4\n', [b"a,b", b'"x\ny",2', b"3,4"]),
-    (b'a,b\n"say ""hi""\n",2\n', [b"a,b", b'"say ""hi""\n",2']),
-    (b"a,b\n1,2", [b"a,b", b"1,2"]),
-])
-def test_the_records_of_a_part_keep_a_quoted_newline(tmp_path, content, records):
-    assert list(csvfile.records(put(tmp_path, content))) == records
-
-
 def test_the_key_of_a_row_never_changes():
     """Where it does, every split and every known row of every user changes with it."""
     assert csvfile.key(b"1,2") == 0xae880ac53ce9c3f5

@@ -15,7 +15,7 @@ def lines(path: Path) -> list[bytes]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
-    return content[:content.rfind(b"\n") + 1].splitlines()
+    return content[:content.rfind(b"\n") + 1].split(b"\n")[:-1]
 
 
 def entries(path: Path) -> list[dict]:
@@ -68,20 +68,6 @@ def in_chain_order(found: list[bytes]) -> list[bytes]:
         ordered.append(line)
         head = digest(line)
     return ordered + sorted(after.values(), key=lambda line: json.loads(line)["time"])
-
-
-def broken_link(path: Path) -> int | None:
-    """The number of the first line that does not carry the hash of the line before it."""
-    previous = GENESIS
-    for number, line in enumerate(lines(path), start=1):
-        try:
-            carried = json.loads(line)["previous"]
-        except (ValueError, KeyError, TypeError):
-            return number
-        if carried != previous:
-            return number
-        previous = digest(line)
-    return None
 
 
 def in_words(entry: dict) -> str:

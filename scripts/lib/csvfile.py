@@ -139,19 +139,6 @@ def lines(rows) -> list[str]:
     return written
 
 
-def records(path: Path) -> Iterator[bytes]:
-    """The raw records of a part written by us, header first, without their newline; a quoted newline stays inside its record."""
-    with open(path, "rb") as file:
-        pending = b""
-        for line in file:
-            pending += line
-            if pending.count(b'"') % 2 == 0:
-                yield pending.rstrip(b"\n")
-                pending = b""
-        if pending:
-            yield pending
-
-
 def key(content: bytes) -> int:
     """64 bits that stand for a row, the same on every machine and in every year."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from lib import csvfile, validation
-from lib.config import Config
+from lib.config import Column, Config
 from lib.errors import UserError
 from lib.parts import Part
 
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth 1973, 6.4)
 SMALLEST = 10  # rows; below it neither side of a split means anything
 
 
@@ -38,7 +39,7 @@ def read(parts: list[Part], config: Config) -> Rows:
             raise UserError(f"{part.path} has no column {', '.join(map(repr, absent))}, which [columns] asks for. Give it nullable = true, or take it out.")
         frame = typed(part.path, header.names, config)
         frames.append(frame)
-        keys.append(row_keys(part.path, header.names, config.id))
+        keys.append(row_keys(frame, config))
         numbers.append(np.full(len(frame), part.number))
     return Rows(pd.concat(frames, ignore_index=True), np.concatenate(keys), np.concatenate(numbers))
 
@@ -63,19 +64,47 @@ def typed(path: Path, names: tuple[str, ...], config: Config) -> pd.DataFrame:
         frame[name] = validation.as_series(converted, missing, column)
     for name in config.columns:
         if name not in frame:
-            nothing = np.ones(len(frame), bool)
-            frame[name] = validation.as_series(validation.convert([""] * len(frame), nothing, config.columns[name])[0], nothing, config.columns[name])
+            frame[name] = nothing(len(frame), config.columns[name])
     return frame[list(config.columns)]
 
 
-def row_keys(path: Path, names: tuple[str, ...], id_column: str | None) -> np.ndarray:
-    """64 bits a row, shape (rows,): of its id, else of its whole record as it stands in the part."""
-    if id_column in names:
-        ids = pd.read_csv(path, usecols=[id_column], dtype=object, keep_default_na=False, encoding="utf-8")[id_column]
-        return np.fromiter((csvfile.key(text.encode()) for text in ids), np.uint64, len(ids))
-    found = csvfile.records(path)
-    next(found)
-    return np.fromiter((csvfile.key(record) for record in found), np.uint64)
+def nothing(rows: int, column: Column) -> pd.Series:
+    """A column without a value, of the type that it has elsewhere."""
+    missing = np.ones(rows, bool)
+    return validation.as_series(validation.convert([""] * rows, missing, column)[0], missing, column)
+
+
+def row_keys(frame: pd.DataFrame, config: Config) -> np.ndarray:
+    """64 bits a row, shape (rows,): of its id, else of its content. They decide who examines, so they must never change."""
+    return text_keys(frame[config.id].astype(str)) if config.id else content_keys(frame)
+
+
+def content_keys(frame: pd.DataFrame) -> np.ndarray:
+    """64 bits for the values of each row, shape (rows,), whatever the order of the columns and the way a number was written.
+
+    A sum over the columns, in which a missing value counts nothing: a column that is added later changes no old row.
+    """
+    total = np.zeros(len(frame), np.uint64)
+    for name in frame:
+        column, salt = frame[name], np.uint64(csvfile.key(str(name).encode()))
+        missing = column.isna().to_numpy()
+        mixed = (value_bits(column, missing) ^ salt) * MULTIPLIER
+        total += np.where(missing, np.uint64(0), (mixed ^ (mixed >> np.uint64(29))) * MULTIPLIER)
+    return total
+
+
+def value_bits(column: pd.Series, missing: np.ndarray) -> np.ndarray:
+    """64 bits a value: of the float64 for numbers and booleans, of the time in nanoseconds, of a hash for text."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column.dt.tz_localize(None).to_numpy("datetime64[ns]").view(np.uint64)
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return (column.to_numpy("float64", na_value=np.nan) + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
+    return text_keys(column.where(~missing, ""))
+
+
+def text_keys(column: pd.Series) -> np.ndarray:
+    codes, kinds = pd.factorize(column)
+    return np.array([csvfile.key(str(kind).encode()) for kind in kinds], np.uint64)[codes]
 
 
 def split(rows: Rows, config: Config, earlier_cutoff: str | None) -> Split:

@@ -11,10 +11,10 @@ from lib.schema import MIGRATIONS
 WAIT = 30  # seconds to wait for another writer
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, wait: float = WAIT) -> sqlite3.Connection:
     """The database, made or brought up to date where needed. Raises UserError when it can't serve."""
     with explained(path):
-        connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=wait, isolation_level=None)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = EXTRA")  # with a rollback journal: a commit survives a power cut
@@ -32,7 +32,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def explained(path: Path):
+def explained(path: Path | str = "metrics.db"):
     """SQLite's errors in the words of what to do about them."""
     try:
         yield
@@ -78,14 +78,15 @@ def statements(script: str):
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection):
     """All of it or none. Takes the write lock at once, so that two writers wait instead of failing half-way."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+    with explained():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
 
 def insert(connection: sqlite3.Connection, table: str, **values) -> int:
@@ -97,7 +98,8 @@ def insert(connection: sqlite3.Connection, table: str, **values) -> int:
 
 def update_run(connection: sqlite3.Connection, run_id: int, **values) -> None:
     pairs = ", ".join(f"{name} = ?" for name in values)
-    connection.execute(f"UPDATE runs SET {pairs} WHERE id = ?", (*values.values(), run_id))
+    with explained():
+        connection.execute(f"UPDATE runs SET {pairs} WHERE id = ?", (*values.values(), run_id))
 
 
 def open_runs(connection: sqlite3.Connection, host: str) -> list[sqlite3.Row]:

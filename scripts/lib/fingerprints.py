@@ -1,5 +1,6 @@
 """What a training depends on, as sha256 over whole files; and in words what has changed since a version was trained."""
 import hashlib
+import math
 import os
 import platform
 import sys
@@ -11,7 +12,7 @@ from lib.files import ModelPaths
 from lib.parts import Part
 
 # The scripts whose change can change a trained model.
-CODE = ("train.py", "lib/config.py", "lib/csvfile.py", "lib/dataset.py", "lib/gates.py", "lib/model.py", "lib/scores.py", "lib/search.py", "lib/validation.py")
+CODE = ("train.py", "lib/config.py", "lib/csvfile.py", "lib/dataset.py", "lib/gates.py", "lib/model.py", "lib/scores.py", "lib/search.py", "lib/training.py", "lib/validation.py")
 PACKAGES = ("joblib", "numpy", "pandas", "scikit_learn", "scipy", "threadpoolctl")
 
 
@@ -47,7 +48,7 @@ def plain(value):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [plain(item) for item in value]
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
+    return value if isinstance(value, (str, int, bool)) or isinstance(value, float) and math.isfinite(value) else str(value)
 
 
 def environment() -> dict[str, str]:

@@ -38,6 +38,11 @@ def finite(values: dict[str, float], headline: str) -> list[Gate]:
     return [] if math.isfinite(value) else [Gate(f"finite {headline}", False, f"{headline} is {value}, not a finite number")]
 
 
+def not_compared(why: str, limits: Thresholds) -> list[Gate]:
+    """`better` has to be shown; `not_worse` is given the benefit of the doubt."""
+    return [] if limits.require == "off" else [Gate(limits.require, limits.require == "not_worse", why)]
+
+
 def against_production(comparison: Comparison | None, limits: Thresholds) -> list[Gate]:
     """not_worse: refused when significantly worse by more than the margin; better: passes only when significantly better by more."""
     if comparison is None or limits.require == "off":

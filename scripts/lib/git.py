@@ -1,7 +1,9 @@
 """The only code that speaks git and git-lfs: reading tags, making a version's tag, pushing and fetching it."""
 import contextlib
+import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,10 +15,13 @@ from lib.errors import Failed, UserError
 # Given on every call, so that neither a missing `git lfs install` nor a foreign git config can store a binary as a plain blob.
 LFS = {"filter.lfs.clean": "git-lfs clean -- %f", "filter.lfs.smudge": "git-lfs smudge -- %f",
        "filter.lfs.process": "git-lfs filter-process", "filter.lfs.required": "true"}
-OPTIONS = [part for key, value in LFS.items() for part in ("-c", f"{key}={value}")] + ["-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false"]
+OPTIONS = [part for key, value in LFS.items() for part in ("-c", f"{key}={value}")] + [
+    "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "lfs.dialtimeout=10", "-c", "lfs.activitytimeout=30"]
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n\Z")
 KEPT = re.compile(r"GIT_(SSH|SSL|ASKPASS|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|AUTHOR|COMMITTER|TRACE|EXEC_PATH)")
-PUSHED = "refs/lean/pushed/"  # a ref of ours for each tag that the remote has
+# What a repository without a commit has of the project; anything else that lies there may be a secret.
+PROJECT = (".gitattributes", ".gitignore", ".ci", "Makefile", "README.md", "crontab.txt", "requirements.txt", "scripts", "tests")
+PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ def environment(**extra: str) -> dict[str, str]:
     """The caller's environment without what a hook leaks (GIT_DIR, GIT_INDEX_FILE, …), and never a password prompt."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or KEPT.match(key)}
     kept.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10")
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", **extra}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8", **extra}
 
 
 def run(root: Path, *arguments: str, stdin: bytes | None = None, env: dict | None = None, timeout: float | None = None) -> bytes:
@@ -51,7 +56,7 @@ def run(root: Path, *arguments: str, stdin: bytes | None = None, env: dict | Non
 
 def explain(root: Path, arguments, code: int, stderr: str) -> UserError:
     if "dubious ownership" in stderr:
-        return UserError(f"{root} belongs to another user, so git refuses it. If you trust it: git config --global --add safe.directory {root}")
+        return UserError(f"{root} belongs to another user, so git refuses it. If you trust it: git config --global --add safe.directory {shlex.quote(str(root))}")
     if "not a git repository" in stderr:
         return UserError(f"{root} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
     if "git-lfs" in stderr and "not found" in stderr or "'lfs' is not a git command" in stderr:
@@ -105,7 +110,7 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
             run(root, "read-tree", base, env=env)
             run(root, "add", "-u", env=env)
         else:
-            run(root, "add", "--all", env=env)
+            run(root, "add", "--", *(name for name in PROJECT if (root / name).exists()), env=env)
         run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(paths).encode(), env=env)
         check_pointers(root, contents, env)
         tree = line(root, "write-tree", env=env)
@@ -195,28 +200,35 @@ def sync(root: Path) -> None:
     subprocess.run(["sync", "-f", str(folder(root))], check=True, stdin=subprocess.DEVNULL)
 
 
-def remote(root: Path) -> str | None:
+@dataclass(frozen=True)
+class Remote:
+    name: str
+    pushed: str  # the folder of refs that stand for what is there
+
+
+def remote(root: Path) -> Remote | None:
     """`origin`, else the only remote there is."""
-    names = line(root, "remote").split()
-    return "origin" if "origin" in names else names[0] if len(names) == 1 else None
+    try:
+        rows = line(root, "config", "--get-regexp", r"^remote\..*\.url$").splitlines()
+    except Failed:  # exit code 1: there is none
+        return None
+    found = {name.removeprefix("remote.").removesuffix(".url"): url for name, _, url in (row.partition(" ") for row in rows)}
+    name = "origin" if "origin" in found else next(iter(found)) if len(found) == 1 else None
+    return Remote(name, f"{PUSHED}{hashlib.sha256(found[name].encode()).hexdigest()[:12]}/") if name else None
 
 
-def unpushed(root: Path, prefix: str) -> list[str]:
+def unpushed(root: Path, to: Remote, prefix: str) -> list[str]:
     """Tags below a prefix that the remote is not known to have."""
-    out = line(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{prefix}", f"{PUSHED}{prefix}").splitlines()
-    pushed = {name.removeprefix(PUSHED) for name in out if name.startswith(PUSHED)}
+    out = line(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{prefix}", f"{to.pushed}{prefix}").splitlines()
+    pushed = {name.removeprefix(to.pushed) for name in out if name.startswith(to.pushed)}
     return [name for name in (ref.removeprefix("refs/tags/") for ref in out if ref.startswith("refs/tags/")) if name not in pushed]
 
 
-def push(root: Path, to: str, names: list[str]) -> None:
+def push(root: Path, to: Remote, names: list[str]) -> None:
     """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. Raises Failed."""
-    run(root, "lfs", "push", to, *names, timeout=3600)
-    run(root, "push", "--quiet", "--no-verify", to, *(f"refs/tags/{name}" for name in names), timeout=600)
-    mark_pushed(root, names)
-
-
-def mark_pushed(root: Path, names: list[str]) -> None:
-    run(root, "update-ref", "--stdin", stdin="".join(f"update {PUSHED}{name} refs/tags/{name}\n" for name in names).encode())
+    run(root, "lfs", "push", to.name, *names, timeout=3600)
+    run(root, "push", "--quiet", "--no-verify", to.name, *(f"refs/tags/{name}" for name in names), timeout=600)
+    run(root, "update-ref", "--stdin", stdin="".join(f"update {to.pushed}{name} refs/tags/{name}\n" for name in names).encode())
 
 
 def fetch_tags(root: Path, source: str) -> None:
@@ -227,7 +239,7 @@ def fetch_lfs(root: Path, tag: str) -> None:
     source = remote(root)
     if source:
         with contextlib.suppress(Failed):  # what is still missing afterwards is named by whoever opens it
-            run(root, "lfs", "fetch", source, tag, timeout=3600)
+            run(root, "lfs", "fetch", source.name, tag, timeout=3600)
 
 
 def configure_lfs(root: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import csvfile, intake, parts, validation
+from lib import csvfile, dataset, files, intake, parts, validation
 from lib.config import Config
 from lib.errors import Refused
 from lib.files import ModelPaths
@@ -37,28 +37,33 @@ def read_logs(folder: Path) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def take_in(run, paths: ModelPaths, config: Config) -> tuple[list[Part], pd.DataFrame]:
-    """Make the newly labelled predictions the next part; returns it, and its rows with what was predicted for them.
+def take_in(run, paths: ModelPaths, config: Config) -> list[Part]:
+    """Make the newly labelled predictions the next part, if there are any.
 
     Rows that break [columns] are left out and put to the rejected ones; Refused if there are too many of them.
     """
-    found = labelled(paths, config)
-    rows = as_rows(found, config)
+    rows = as_rows(labelled(paths, config), config)
+    if rows.empty:
+        return []
     paths.train.mkdir(parents=True, exist_ok=True)
     parts.complete_audit(paths, run)
-    fresh = new_rows(paths, config, rows)
-    if not fresh.any():
-        return [], found[fresh]
-    found, rows = found[fresh].reset_index(drop=True), rows[fresh].reset_index(drop=True)
     source = paths.train / f".labelled-{run.uuid}.tmp"
     try:
-        good = write_good(paths, config, rows, source)
-        known = intake.Known([], replace(config, id=None))
-        staged = intake.stage(paths, replace(config, id=None), source, known)
-        part = parts.add(paths, run, staged.path, source="labelled predictions", rows=staged.rows)
+        write_good(paths, config, rows, source)
+        known = intake.Known(parts.find(paths), config)
+        if config.id:  # a case that was taken in before is not taken in again, whatever is known of it now
+            drop_known(source, config, known)
+        staged = intake.stage(paths, config, source, known, "labelled predictions")
+        return [parts.add(paths, run, staged.path, staged.rows, "labelled predictions")] if staged.rows else []
     finally:
-        source.unlink(missing_ok=True)
-    return [part], found[good].reset_index(drop=True)
+        files.sweep_temporaries(paths.train)
+
+
+def drop_known(source: Path, config: Config, known: intake.Known) -> None:
+    frame = dataset.typed(source, csvfile.read_header(source, ",").names, config)
+    fresh = [key not in known.ids for key in dataset.row_keys(frame, config).tolist()]
+    texts = pd.read_csv(source, dtype=object, keep_default_na=False, encoding="utf-8")
+    write_rows(texts[fresh], source)
 
 
 def as_rows(found: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -79,37 +84,21 @@ def as_rows(found: pd.DataFrame, config: Config) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=object)
 
 
-def new_rows(paths: ModelPaths, config: Config, rows: pd.DataFrame):
-    """Which rows the parts do not hold yet: by id, else by content, as `ingest` tells them."""
-    known = intake.Known(parts.find(paths), config)
-    lines = csvfile.lines(rows.itertuples(index=False))
-    fresh = []
-    for text, name in zip(lines, rows[config.id] if config.id else lines):
-        key = csvfile.key(name.encode() if config.id else text.rstrip("\n").encode())
-        if config.id:
-            fresh.append(key not in known.ids)
-        else:
-            fresh.append(known.content[key] == 0)
-            known.content[key] -= known.content[key] > 0
-    return pd.Series(fresh, index=rows.index, dtype=bool)
-
-
-def write_good(paths: ModelPaths, config: Config, rows: pd.DataFrame, target: Path):
-    """Write the rows that keep the rules of [columns]; returns which they are."""
+def write_good(paths: ModelPaths, config: Config, rows: pd.DataFrame, target: Path) -> None:
+    """Write the rows that keep the rules of [columns]. Refused if too many do not."""
     write_rows(rows, target)
     header = csvfile.read_header(target, ",")
-    rules = validation.Rules({name: replace(column, nullable=min(1.0, column.nullable), unique=False) for name, column in config.columns.items()})
+    rules = validation.Rules({name: replace(column, unique=False) for name, column in config.columns.items()})
     faults = [fault for chunk in csvfile.chunks(target, header) for fault in rules.check(header, chunk)[1]]
     good = pd.Series(True, index=rows.index)
     if faults:
         ends = [line for chunk in csvfile.chunks(target, header) for line in chunk.lines]
         wrong = {fault.line for fault in faults}
         good[:] = [line not in wrong for line in ends]
-        told = intake.reject(paths, target, faults)
+        told = intake.reject(paths, target, faults, "labelled predictions")
         if not good.any() or 1 - good.mean() > MOST_FAULTY:
             raise Refused(f"{(~good).sum():,} of {len(good):,} labelled rows break the rules of [columns]: the data are spoiled, so nothing is learnt from them. {told}")
         write_rows(rows[good], target)
-    return good
 
 
 def write_rows(rows: pd.DataFrame, target: Path) -> None:

@@ -1,5 +1,4 @@
 """Taking rows in: every file of the source checked whole before the first of its rows is kept."""
-import hashlib
 import os
 import shutil
 import sys
@@ -8,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from lib import csvfile, dataset, files, parts, sources, validation
@@ -44,15 +42,17 @@ def take_in(run, paths: ModelPaths, config: Config, named: Path | None) -> tuple
         incoming = [named] if named else sources.fetch(paths.root, config, Path(folder))
         known = Known(parts.find(paths), config)
         try:
-            staged = [stage(paths, config, path, known) for path in incoming]
-            added = [parts.add(paths, run, one.path, source=describe(config, named, one.source), rows=one.rows) for one in staged if one.rows]
+            staged = [stage(paths, config, path, known, str(path) if named or config.data.csv else f"[data] {describe(config, named, path)}") for path in incoming]
+            if config.task == "classification" and len(known.classes) == 1:
+                raise UserError(f"the rows have one class only ({next(iter(known.classes))!r} in {config.target}); a classifier needs two. Nothing was taken in.")
+            added = [parts.add(paths, run, one.path, one.rows, describe(config, named, one.source)) for one in staged if one.rows]
         finally:
             files.sweep_temporaries(paths.train)
     return added, sum(one.known for one in staged)
 
 
 def describe(config: Config, named: Path | None, path: Path) -> str:
-    """The source in the record: a file's name, or the kind of source; never a command, which may hold a password."""
+    """The source as the record names it: a file's name, or the kind of source; never a command, which may hold a password."""
     if named or config.data.csv:
         return path.name
     return next(f"{kind} {getattr(config.data, kind)}" if kind != "command" else kind for kind in ("sql", "sklearn", "command") if getattr(config.data, kind))
@@ -71,26 +71,32 @@ class Known:
             self.add(path)
 
     def add(self, path: Path) -> None:
-        names = csvfile.read_header(path, ",").names
-        content = dataset.row_keys(path, names, None).tolist()
+        frame = dataset.typed(path, csvfile.read_header(path, ",").names, self.config)
+        content = dataset.content_keys(frame).tolist()
         self.content.update(content)
-        if self.config.id in names:
-            self.ids.update(zip(dataset.row_keys(path, names, self.config.id).tolist(), content))
-        wanted = [name for name in (*self.unique, self.config.target) if name in names]
-        texts = pd.read_csv(path, usecols=wanted, dtype=object, keep_default_na=False, encoding="utf-8")
-        for name, seen in self.unique.items():
-            if name in texts:
-                seen.update(set(texts[name]) - validation.missing_words(self.config.columns[name].type))
-        self.classes.update(texts[self.config.target].unique() if self.config.target in texts else ())
+        if self.config.id:
+            self.ids.update(zip(dataset.row_keys(frame, self.config).tolist(), content))
+        for name, held in self.unique.items():
+            held.update(frame[name].dropna().astype(str))
+        if self.config.task == "classification":
+            self.classes.update(dataset.labels(frame[self.config.target], self.config))
 
 
-def stage(paths: ModelPaths, config: Config, source: Path, known: Known) -> Staged:
-    """Check a file and write its new rows as a part-to-be; UserError, with the file put to the rejected ones, if anything is wrong."""
-    header = csvfile.read_header(source, config.data.separator, tuple(config.columns))
+def stage(paths: ModelPaths, config: Config, source: Path, known: Known, label: str) -> Staged:
+    """Check a file and write its new rows as a part-to-be; UserError, with the file put to the rejected ones, if anything is wrong.
+
+    label: what a person calls the source.
+    """
     temporary = paths.train / f".{source.name}.{os.getpid()}.{len(known.content)}.tmp"
-    fresh, again, faults = copy_new_rows(source, header, config, known, temporary)
+    try:
+        header = csvfile.read_header(source, config.data.separator, tuple(config.columns))
+        fresh, again, faults = copy_new_rows(source, header, config, known, temporary)
+    except UserError as error:  # no table at all
+        if source.is_file() and os.access(source, os.R_OK):
+            reject(paths, source, [Fault(0, "", "", str(error))], label)
+        raise
     if faults:
-        raise UserError(reject(paths, source, faults))
+        raise UserError(reject(paths, source, faults, label))
     if fresh:
         known.add(temporary)
     return Staged(source, temporary, fresh, again)
@@ -112,61 +118,48 @@ def copy_new_rows(source: Path, header: csvfile.Header, config: Config, known: K
         file.writelines(csvfile.lines([columns]))
         for chunk in csvfile.chunks(source, header):
             typed, found = rules.check(header, chunk)
-            new, contradictions = sift(chunk, order, list(columns), known, seen)
+            new, contradictions = sift(chunk, typed, known, seen)
             faults += found + contradictions
             if not faults:
-                file.writelines(new)
-                fresh, again = fresh + len(new), again + len(chunk.rows) - len(new)
-                if config.task == "classification":
-                    known.classes.update(pd.unique(dataset.labels(typed[config.target], config)))
+                file.writelines(csvfile.lines([row[i] for i in order] for row, wanted in zip(chunk.rows, new) if wanted))
+                fresh, again = fresh + sum(new), again + len(new) - sum(new)
             progress.at(rules.rows)
-    faults += rules.whole_file()
-    if not faults and config.task == "classification" and len(known.classes) == 1:
-        faults.append(Fault(0, config.target, "", f"has one class only ({next(iter(known.classes))!r}); a classifier needs two"))
-    return fresh, again, faults
+    return fresh, again, faults + rules.whole_file()
 
 
-def sift(chunk: csvfile.Chunk, order: list[int], names: list[str], known: Known, seen: Counter) -> tuple[list[str], list[Fault]]:
-    """The chunk's rows that the parts do not hold yet, as lines of a part, and rows that contradict the parts.
+def sift(chunk: csvfile.Chunk, typed: pd.DataFrame, known: Known, seen: Counter) -> tuple[list[bool], list[Fault]]:
+    """Which of the chunk's rows the parts do not hold yet, and the faults of rows that contradict the parts.
 
     seen: how often each row came in this file so far; of n equal rows, as many are new as the parts have fewer.
     """
-    lines = csvfile.lines([row[i] for i in order] for row in chunk.rows)
-    place = names.index(known.config.id) if known.config.id in names else None
+    keys = dataset.content_keys(typed).tolist()
+    name = known.config.id if known.config.id in typed else None
+    ids = dataset.row_keys(typed, known.config).tolist() if name else keys
     new, faults = [], []
-    for text, row, number in zip(lines, chunk.rows, chunk.lines):
-        key = csvfile.key(text.rstrip("\n").encode())
-        if place is not None:
-            before = known.ids.get(csvfile.key(row[order[place]].encode()))
-            if before is not None and before != key:
-                faults.append(Fault(number, known.config.id, row[order[place]], f"{row[order[place]]!r} was taken in before with other values; parts are never rewritten"))
-            fresh = before is None
-        else:
-            seen[key] += 1
-            fresh = seen[key] > known.content[key]
-        if fresh:
-            new.append(text)
-            faults += [Fault(number, name, row[order[names.index(name)]], f"{row[order[names.index(name)]]!r} was taken in before and must be unique")
-                       for name, held in known.unique.items() if name in names and row[order[names.index(name)]] in held]
+    for index, (key, row_id) in enumerate(zip(keys, ids)):
+        seen[key] += 1
+        before = known.ids.get(row_id)
+        new.append(before is None if name else seen[key] > known.content[key])
+        if name and before not in (None, key):
+            text = typed[name].iloc[index]
+            faults.append(Fault(chunk.lines[index], name, str(text), f"{str(text)!r} was taken in before with other values; parts are never rewritten"))
+    for column, held in known.unique.items():
+        texts = typed[column].astype(str).tolist() if held and column in typed else []
+        faults += [Fault(chunk.lines[i], column, text, f"{text!r} was taken in before and must be unique") for i, text in enumerate(texts) if new[i] and text in held]
     return new, faults
 
 
-def reject(paths: ModelPaths, source: Path, faults: list[Fault]) -> str:
+def reject(paths: ModelPaths, source: Path, faults: list[Fault], label: str) -> str:
     """Put the file and the reasons where a person finds them; returns what to tell."""
     paths.rejected.mkdir(parents=True, exist_ok=True)
-    copy = paths.rejected / f"{source.stem}-{digest_of(source)}{source.suffix}"
+    copy = paths.rejected / f"{source.stem.lstrip('.')}-{files.sha256(source)[:8]}.csv"
     shutil.copyfile(source, copy)
     with files.replacing(copy.with_suffix(".reasons.csv")) as file:
         file.writelines(csvfile.lines([("line", "column", "value", "reason"), *((fault.line, fault.column, fault.value, fault.reason) for fault in faults)]))
     for text in shortened(faults):
         print(f"  {text}", file=sys.stderr)
     count = f"{len(faults):,} fault{'s' * (len(faults) > 1)}"
-    return f"{source}: {count}, so nothing was taken in. The file and its reasons are in {paths.rejected.relative_to(paths.root)}/ ({copy.name}, {copy.with_suffix('.reasons.csv').name})."
-
-
-def digest_of(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    return f"{label}: {count}, so nothing was taken in. The file and its reasons are in {paths.rejected.relative_to(paths.root)}/ ({copy.name}, {copy.with_suffix('.reasons.csv').name})."
 
 
 def shortened(faults: list[Fault]) -> list[str]:

@@ -21,6 +21,7 @@ from lib.errors import UserError
 
 # Estimators that split on thresholds, or on class statistics, gain nothing from scaled columns.
 UNSCALED = ("sklearn.ensemble.", "sklearn.tree.", "sklearn.dummy.", "sklearn.naive_bayes.")
+STATE = "features_state"  # the attribute of the pipeline that keeps what features.py learnt
 MOST_CATEGORIES = 100  # per column; rarer ones share one code
 
 
@@ -39,11 +40,13 @@ class Model:
 
     pipeline: Pipeline
     config: Config
-    build: Callable[[pd.DataFrame], pd.DataFrame] | None
-    rowwise: bool  # whether rows can be scored some at a time
+    features: "Features"
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
-        features = build_features(self.build, frame, self.config)
+        return self.answer(self.features.build(frame, self.config, getattr(self.pipeline, STATE, None)))
+
+    def answer(self, features: pd.DataFrame) -> Predictions:
+        """For rows that went through features.py already."""
         if self.config.task == "regression" or not hasattr(self.pipeline, "predict_proba"):
             return Predictions(self.pipeline.predict(features), None, getattr(self.pipeline, "classes_", None))
         probabilities = self.pipeline.predict_proba(features)
@@ -126,6 +129,29 @@ def to_float(features: pd.DataFrame) -> pd.DataFrame:
     return features.astype("float64")
 
 
+@dataclass(frozen=True)
+class Features:
+    """A features.py, or none: then the columns themselves without text and times."""
+
+    make: Callable | None = None  # build(rows), or build(rows, state)
+    learn: Callable | None = None  # fit(rows) -> state: what is learnt from the training rows, and frozen into the version
+    rowwise: bool = True  # whether rows can be scored some at a time
+
+    def fit(self, frame: pd.DataFrame, config: Config):
+        """What features.py learns from the training rows; None if it learns nothing."""
+        return called("fit", self.learn, frame.drop(columns=[config.target])) if self.learn else None
+
+    def build(self, frame: pd.DataFrame, config: Config, state) -> pd.DataFrame:
+        return build_features(self.make if not self.learn else lambda rows: self.make(rows, state), frame, config)
+
+
+def called(name: str, function: Callable, rows: pd.DataFrame):
+    try:
+        return function(rows.copy())
+    except (Exception, SystemExit) as error:
+        raise UserError(f"features.py: {name} failed: {type(error).__name__}: {error}") from error
+
+
 def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
     """The frame that the pipeline sees: features.py's, else the columns themselves without text and times."""
     if build is None:
@@ -134,10 +160,7 @@ def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
             raise UserError("no column can be learnt from as it is: text and time columns need a features.py that turns them into numbers or categories.")
         return frame[usable]
     given = frame.drop(columns=[config.target], errors="ignore")
-    try:
-        made = build(given.copy())
-    except (Exception, SystemExit) as error:
-        raise UserError(f"features.py: build failed: {type(error).__name__}: {error}") from error
+    made = called("build", build, given)
     if not isinstance(made, pd.DataFrame) or len(made) != len(frame):
         raise UserError(f"features.py: build must return a DataFrame with a row for each of the {len(frame):,} rows it is given, not {describe(made)}.")
     if not len(made.columns):
@@ -155,10 +178,10 @@ def describe(made) -> str:
     return f"{len(made):,} rows" if isinstance(made, pd.DataFrame) else type(made).__name__
 
 
-def load_features(source: bytes | None, name: str) -> tuple[Callable | None, bool]:
-    """`build` of a features.py and whether it says `rowwise = True`; from its bytes, so that what was verified is what runs."""
+def load_features(source: bytes | None, name: str) -> Features:
+    """A features.py from its bytes, so that what was verified is what runs. UserError if it is none."""
     if source is None:
-        return None, True
+        return Features()
     module = types.ModuleType("features")
     try:
         exec(compile(source, name, "exec"), module.__dict__)
@@ -166,7 +189,8 @@ def load_features(source: bytes | None, name: str) -> tuple[Callable | None, boo
         raise UserError(f"{name} can't be run: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "build", None)):
         raise UserError(f"{name} has no function build(rows).")
-    return module.build, bool(getattr(module, "rowwise", False))
+    learn = getattr(module, "fit", None)
+    return Features(module.build, learn, bool(getattr(module, "rowwise", learn is not None)))
 
 
 def dump(fitted: Pipeline) -> bytes:
@@ -186,5 +210,15 @@ def load(content: bytes, config: Config, features: bytes | None, name: str) -> M
                             "Train again, or go back to that version's requirements.") from None
         except Exception as error:
             raise UserError(f"{name} does not load here: {type(error).__name__}: {error}") from None
-    build, rowwise = load_features(features, f"features.py of {name}")
-    return Model(fitted, config, build, rowwise)
+    return Model(fitted, config, load_features(features, f"features.py of {name}"))
+
+
+def positive_class(config: Config, classes) -> str | None:
+    """The class that precision and `score` are about: the one named, else the second of two, as in scikit-learn."""
+    if config.task == "regression" or classes is None:
+        return None
+    if config.positive is not None:
+        if config.positive not in classes:
+            raise UserError(f"`positive` = {config.positive!r} is not a class of {config.target}: {', '.join(map(str, classes))}.")
+        return config.positive
+    return classes[1] if len(classes) == 2 else None

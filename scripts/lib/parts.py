@@ -15,6 +15,7 @@ NAME = re.compile(r"[0-9]{4,}\.csv\Z")
 class Part:
     path: Path
     sha256: str
+    rows: int | None = None  # known when it was just taken in
 
     @property
     def number(self) -> int:
@@ -41,15 +42,15 @@ def check(paths: ModelPaths) -> list[Part]:
     return found
 
 
-def add(paths: ModelPaths, run, temporary: Path, **facts) -> Part:
+def add(paths: ModelPaths, run, temporary: Path, rows: int, source: str) -> Part:
     """Make a finished temporary file the next part: its name makes it true, the audit line follows."""
     number = max((int(path.stem) for path in find(paths)), default=0) + 1
     path = paths.train / f"{number:04d}.csv"
     digest = files.sha256(temporary)
     os.replace(temporary, path)
     files.sync_folder(paths.train)
-    audit.add(paths.audit, run, "ingest", part=path.name, sha256=digest, **facts)
-    return Part(path, digest)
+    audit.add(paths.audit, run, "ingest", part=path.name, sha256=digest, source=source, rows=rows)
+    return Part(path, digest, rows)
 
 
 def complete_audit(paths: ModelPaths, run) -> None:

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def read(paths: ModelPaths) -> Registry:
         kind = tag.name.removeprefix(f"{paths.name}/")
         if not VERSION_FOLDER.match(kind) and not re.match(r"deploy-[1-9][0-9]*\Z", kind):
             continue
-        carried = [line.encode() for line in tag.message.splitlines() if line.startswith("{")]
+        carried = [line.encode() for line in tag.message.split("\n") if line.startswith("{")]
         try:
             entry = json.loads(carried[-1])
             if entry["tag"] != tag.name:
@@ -84,6 +85,10 @@ def read(paths: ModelPaths) -> Registry:
             raise UserError(f"the tag {tag.name} was not made by these scripts. Names below {paths.name}/ are theirs; remove it with: git tag -d {tag.name}") from None
         lines += carried
     deployments.sort(key=lambda deployment: deployment.number)
+    for deployment in deployments:
+        if deployment.version not in versions:
+            raise Refused(f"the tag {paths.name}/v{deployment.version} is gone, which {deployment.tag} refers to. Bring it back from where it was pushed: "
+                          f"git fetch origin tag {paths.name}/v{deployment.version}")
     return Registry(dict(sorted(versions.items())), deployments, lines)
 
 
@@ -94,6 +99,7 @@ def settle(run: Run, paths: ModelPaths) -> Registry:
     complete_audit(paths, registry)
     complete_record(run, registry)
     complete_production(paths, registry)
+    complete_parts(paths, registry)
     return registry
 
 
@@ -123,7 +129,7 @@ def complete_record(run: Run, registry: Registry) -> None:
     for version in registry.versions.values():
         row = rows.get(version.number)
         if row and (row["sha256"], row["manifest_sha256"]) != (version.sha256, version.manifest_sha256):
-            raise Refused(f"metrics.db and the tag {version.tag} disagree on what {version.name} is. One of them was changed; see: make verify")
+            raise Refused(f"metrics.db and the tag {version.tag} disagree on what {version.name} is: one of them was changed. If the tag is right, move metrics.db away; it is rebuilt from the tags.")
     with db.transaction(run.db):
         for version in registry.versions.values():
             if version.number not in rows:
@@ -158,6 +164,34 @@ def complete_production(paths: ModelPaths, registry: Registry) -> None:
                       f"Put it back with: ln -sfn v{last.version} models/{paths.name}/production")
     ensure_folder(paths, registry.versions[last.version])
     files.point(paths.production, f"v{last.version}")
+
+
+def complete_parts(paths: ModelPaths, registry: Registry) -> None:
+    """Bring back training parts that the newest version was trained on and that are gone, as after `git checkout` of a tag and back."""
+    if registry.newest is None:
+        return
+    wanted = parts_of(paths, registry.newest)
+    absent = {name for name in wanted if not (paths.train / name).exists()}
+    if absent:
+        restore_parts(paths, registry.newest, absent)
+
+
+def parts_of(paths: ModelPaths, version: Version) -> dict[str, str]:
+    """The parts that a version was trained on, with their sha256."""
+    return read_manifest(ensure_folder(paths, version), version)["inputs"]["parts"]
+
+
+def restore_parts(paths: ModelPaths, version: Version, names: set[str]) -> None:
+    """Write the parts as the version's tag has them. Failed if one comes back damaged."""
+    paths.train.mkdir(parents=True, exist_ok=True)
+    wanted = parts_of(paths, version)
+    for name, source in git.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/"):
+        if Path(name).name in names:
+            with files.replacing(paths.train / Path(name).name, "wb") as file:
+                shutil.copyfileobj(source, file)
+    for name in names:
+        if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]:
+            raise Failed(f"{paths.train / name} could not be brought back: its Git LFS object is not what {version.tag} says. Fetch it again with: git lfs fetch --all")
 
 
 def live_number(paths: ModelPaths) -> int | None:
@@ -225,6 +259,11 @@ def verify_folder(folder: Path, version: Version) -> dict:
     return manifest
 
 
+def next_number(run: Run, registry: Registry, model: str) -> int:
+    """One more than any version that ever was, also where a tag has been deleted since."""
+    return max([0, *registry.versions, *(row["version"] for row in db.versions(run.db, model))]) + 1
+
+
 def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict, extra: list[str]) -> Version:
     """Make the staged folder the version `number`: its place, then its tag, then the record. extra: further paths to tag along."""
     folder = paths.version(number)
@@ -270,12 +309,16 @@ def live_before(deployments: list[Deployment]) -> list[int]:
 
 
 def push(run: Run, paths: ModelPaths) -> None:
-    """Send what the remote does not have yet. A remote that can't be reached costs a warning, and the next command tries again."""
-    names = git.unpushed(paths.root, f"{paths.name}/")
-    to = git.remote(paths.root) if names else None
-    if not to:
+    """Send what the remote does not have yet; after the lock is let go of, since it can take long.
+
+    A remote that can't be reached costs a warning, and the next command tries again.
+    """
+    to = git.remote(paths.root)
+    names = git.unpushed(paths.root, to, f"{paths.name}/") if to else []
+    if not names:
         return
     try:
         git.push(paths.root, to, names)
+        print(f"{paths.name}: pushed to {to.name}: {', '.join(names)}")
     except Failed as error:
-        print(f"{run.script}: warning: {len(names)} tag(s) of {paths.name} not yet on the remote {to!r}: {error} The next command tries again.", file=sys.stderr)
+        print(f"{run.script}: warning: {len(names)} tag(s) of {paths.name} not yet on the remote {to.name!r}: {error} The next command tries again.", file=sys.stderr)

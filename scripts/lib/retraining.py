@@ -37,8 +37,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
     holdout = newest(unseen, max(FEWEST_EXAMINERS, unseen.sum() // SHARE_OF_EXAMINERS))
     if holdout.sum() < FEWEST_EXAMINERS:
         raise TooFew(f"{holdout.sum()} labelled rows since v{live.number} was trained; {FEWEST_EXAMINERS} are needed")
-    builder = model.load_features(features_source, "features.py")
-    features = model.build_features(builder[0], rows.frame, conf)
+    features = model.load_features(features_source, "features.py")
     truth = dataset.labels(rows.frame[conf.target], conf)
     params = json.loads(registry.read_verified(paths.version(live.number), live, registry.read_manifest(paths.version(live.number), live), "metrics.json"))["params"]
     chosen, chosen_name = None, ""
@@ -46,7 +45,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
         if mask.sum() < FEWEST_TO_LEARN or conf.task == "classification" and len(np.unique(truth[mask])) < 2:
             continue
         how = f"the newest {holdout.sum():,} labelled rows"
-        candidate = training.examine(conf, builder, features, truth, rows, dataset.Split(mask, holdout, cutoff, how), params, None, mask | holdout)
+        candidate = training.examine(conf, features, rows, dataset.Split(mask, holdout, cutoff, how), params, None, mask | holdout)
         if chosen is None or better(conf, candidate, chosen):
             chosen, chosen_name = candidate, name
     if chosen is None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import clock, config, db, files, git
-from lib.errors import Refused, UserError
+from lib.errors import Failed, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+READER_WAIT = 0.2  # seconds that a command which only looks waits to put its own row on record
 LOCK_WAIT = 600  # seconds a person's command waits for another one on the same model
 OPTIONS = {
     "MODEL": "the model's name; without it, the only model of yours there is (a sample, while you have none)",
@@ -29,7 +30,6 @@ OPTIONS = {
     "FORCE": "1: do it even if nothing has changed",
     "REASON": "why, for the record",
     "AT": "a date or time, as 2026-05-01",
-    "JSON": "1: print JSON",
 }
 STATUS = {0: "done", 3: "refused", 130: "interrupted"}
 
@@ -129,8 +129,8 @@ def parse(script: str, doc: str, options: tuple[str, ...], argv: list[str] | Non
         raise SystemExit(0)
     values = vars(parser.parse_args(argv))
     for name, value in values.items():
-        if "\0" in value or "\n" in value:
-            raise UserError(f"{name}= can't contain a line break.")
+        if any(mark in value for mark in "\0\n\r") or any("\ud800" <= mark <= "\udfff" for mark in value):
+            raise UserError(f"{name}= can't contain a line break, or bytes that are no UTF-8.")
     return values
 
 
@@ -138,23 +138,32 @@ def begin(script: str, values: dict[str, str], reads: bool) -> Run:
     if not (ROOT / ".git").exists():
         raise UserError(f"{ROOT} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
     commit, dirty = (None, None) if reads else git.state(ROOT)
-    run_uuid, user, host = uuid.uuid4().hex, getpass.getuser(), os.uname().nodename
-    trigger = "cron" if os.environ.get("TRIGGER") == "cron" else "manual"
-    connection, writable = open_record(ROOT / "metrics.db", reads)
-    run_id = None
-    if writable:
-        with db.explained(ROOT / "metrics.db"), db.transaction(connection):
-            mark_killed(connection, host)
-            run_id = db.insert(connection, "runs", uuid=run_uuid, script=script, started=clock.now(), status="running", trigger=trigger, user=user,
-                               host=host, pid=os.getpid(), pid_started=process_start(os.getpid()), git_commit=commit, dirty=dirty)
-    return Run(ROOT, script, values, connection, run_id, run_uuid, user, host, trigger)
+    row = {"uuid": uuid.uuid4().hex, "script": script, "started": clock.now(), "status": "running", "trigger": "cron" if os.environ.get("TRIGGER") == "cron" else "manual",
+           "user": user_name(), "host": os.uname().nodename, "pid": os.getpid(), "pid_started": process_start(os.getpid()), "git_commit": commit, "dirty": dirty}
+    connection, run_id = open_record(ROOT / "metrics.db", row, reads)
+    return Run(ROOT, script, values, connection, run_id, row["uuid"], row["user"], row["host"], row["trigger"])
 
 
-def open_record(path: Path, reads: bool) -> tuple[sqlite3.Connection, bool]:
-    """The database, and whether this user may write it."""
-    if reads and path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        return db.connect_read_only(path), False
-    return db.connect(path), True
+def user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return str(os.getuid())
+
+
+def open_record(path: Path, row: dict, reads: bool) -> tuple[sqlite3.Connection, int | None]:
+    """The database with the run's row in it. A reader who can't write at once (permissions, a lock, a full disk) reads without one."""
+    try:
+        if reads and path.exists() and not os.access(path, os.W_OK):
+            return db.connect_read_only(path), None
+        connection = db.connect(path, READER_WAIT if reads else db.WAIT)
+        with db.transaction(connection):
+            mark_killed(connection, row["host"])
+            return connection, db.insert(connection, "runs", **row)
+    except Failed:
+        if not reads or not path.exists():
+            raise
+        return db.connect_read_only(path), None
 
 
 def mark_killed(connection: sqlite3.Connection, host: str) -> None:
@@ -165,9 +174,10 @@ def mark_killed(connection: sqlite3.Connection, host: str) -> None:
 
 
 def process_start(pid: int) -> int:
-    """When the process started, in clock ticks since boot; 0 if there is none."""
+    """When the process started, in clock ticks since boot; 0 if there is none, or only its remains."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return 0 if state in "ZX" else int(fields[18])
     except (OSError, IndexError):
         return 0
 
@@ -178,7 +188,7 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
     try:
         run.record(ended=clock.now(), seconds=seconds, status=STATUS.get(code, "failed"), exit_code=code, error=error, peak_memory_mb=peak)
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, UserError) as problem:
         print(f"{run.script}: the end of this run could not be written to metrics.db: {problem}.", file=sys.stderr)
         code = code or 1
     run.db.close()

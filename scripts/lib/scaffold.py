@@ -14,7 +14,7 @@ FEW_VALUES = 20  # at most so many distinct values make a text column categories
 SHARE_OF_VALUES = 0.05  # or so small a share of the rows
 MOST_CLASSES = 50
 SMALL = 1000  # rows; below it a linear model is the safer start
-TIME_NAME = re.compile(r"(^|_)(time|timestamp|date|datetime|day)($|_)|_at$", re.I)
+BIRTH = re.compile(r"birth|born|dob", re.I)  # a time in the row's life, not the time of the row
 
 
 def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: str | None) -> dict:
@@ -36,7 +36,7 @@ def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: 
         raise UserError(f"TARGET={target} can't be told from numbers; write its classes as whole numbers or words.")
     if answer.get("nullable"):
         raise UserError(f"TARGET={target}: {texts[target].isin(validation.missing_words(answer['type'])).sum()} rows have no value. Leave them out: a row without it teaches nothing.")
-    if task == "classification" and answer["type"] == "text":
+    if task == "classification" and answer["type"] in ("text", "boolean"):  # the predictions then speak as the file does
         answer = {"type": "category", "values": sorted(texts[target].unique())}
     if task == "classification":
         answer = {key: value for key, value in answer.items() if key not in ("min", "max")}
@@ -46,7 +46,8 @@ def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: 
 
 def infer_column(texts: list[str]) -> dict:
     """The narrowest type that all values fit, with its range or values and the share that may be missing."""
-    for kind in ("integer", "number", "boolean", "time"):
+    coded = any(len(text) > 1 and text[0] == "0" and text.isdecimal() for text in texts)  # 00123 is a code, not a number
+    for kind in ("integer", "number", "boolean", "time")[2 * coded:]:
         missing = np.array([text in validation.missing_words(kind) for text in texts])
         if missing.all():
             break
@@ -88,7 +89,7 @@ def likely_id(texts: pd.DataFrame, columns: dict, target: str) -> str | None:
 
 def likely_time(columns: dict, target: str) -> str | None:
     found = [name for name, column in columns.items() if column["type"] == "time" and name != target]
-    return found[0] if len(found) == 1 and TIME_NAME.search(found[0]) and "birth" not in found[0].lower() else None
+    return found[0] if len(found) == 1 and not BIRTH.search(found[0]) else None
 
 
 def infer_task(texts: pd.Series, column: dict) -> str:

@@ -10,6 +10,7 @@ from lib.errors import UserError
 CONFIDENCE = 0.95
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
 REGRESSION = ("mae", "rmse", "r2", "median_absolute_error")
+SHARES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1")
 MOST_DRAWS = 40_000_000  # rows x resamples; above it fewer resamples do, since the interval's ends wobble less
 
 
@@ -189,8 +190,17 @@ def score(names: list[str], answers: Answers, resamples: int, seed: int, label: 
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.array([[function(weights) for function in functions] for weights in resampled(n, resamples, seed)])
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.array([interval(column, tail) for column in drawn.T]).T if names else ([], [])
+    ends = [widened(name, value, *interval(column, tail), n) for name, value, column in zip(names, values, drawn.T)]
+    low, high = np.array(ends).T if names else ([], [])
     return [Score(label, name, value, float(a), float(b), n) for name, value, a, b in zip(names, values, low, high)]
+
+
+def widened(name: str, value: float, low: float, high: float, n: int) -> tuple[float, float]:
+    """Where all n answers are right, or all wrong, resampling shows no spread: then Wilson's interval (1927) of the share."""
+    if low == high and name in SHARES and value in (0.0, 1.0):
+        edge = 1.96**2 / (n + 1.96**2)
+        return (0.0, edge) if value == 0 else (1 - edge, 1.0)
+    return low, high
 
 
 def interval(drawn: np.ndarray, tail: float) -> tuple[float, float]:
@@ -271,6 +281,8 @@ def compare(metric: str, candidate: Answers, production: Answers, margin: float,
     """Paired test: exact McNemar (1947) for accuracy without a margin, else the paired bootstrap (Efron and Tibshirani 1993, ch. 16)."""
     sign = 1 if greater_is_better(metric) else -1
     ours, theirs = statistic(metric, candidate), statistic(metric, production)
+    if metric == "brier" and len(candidate.classes) != len(production.classes):  # which halves the sum for two classes, and for two only
+        ours, theirs = (doubled(function) if len(answers.classes) == 2 else function for function, answers in ((ours, candidate), (theirs, production)))
     n = len(candidate.truth)
     ones = np.ones(n)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -286,6 +298,10 @@ def compare(metric: str, candidate: Answers, production: Answers, margin: float,
         p_better, p_worse = (1 + (drawn <= margin).sum()) / count, (1 + (drawn >= -margin).sum()) / count
         test = "paired bootstrap"
     return Comparison(metric, a, b, sign * (a - b), float(low), float(high), float(p_better), float(p_worse), n, test)
+
+
+def doubled(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
+    return lambda weights: 2 * function(weights)
 
 
 def mcnemar(ours_right: np.ndarray, theirs_right: np.ndarray) -> tuple[float, float]:

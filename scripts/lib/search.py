@@ -78,8 +78,9 @@ def run(connection: sqlite3.Connection, run_id: int, fingerprint: str, config: C
         for trial, fold, value, error, seconds in work:
             done[trial, fold] = value
             errors += [error] if error else []
-            db.insert(connection, "trials", run_id=run_id, search=fingerprint, trial=trial, fold=fold, params=json.dumps(tried[trial]), metric=config.metric,
-                      value=db.real(value), error=error, seconds=seconds, finished=clock.now())
+            with db.transaction(connection):
+                db.insert(connection, "trials", run_id=run_id, search=fingerprint, trial=trial, fold=fold, params=json.dumps(tried[trial]), metric=config.metric,
+                          value=db.real(value), error=error, seconds=seconds, finished=clock.now())
             progress.at(len(done), best_so_far(config, done, len(parts)))
     means = trial_means(done, len(parts))
     if not means:
@@ -95,8 +96,8 @@ def fit_fold(config: Config, params: dict, features: pd.DataFrame, truth: np.nda
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # thousands of convergence warnings from workers help nobody; the final fit shows its own
             fitted = model.pipeline(config, features, params).fit(features.iloc[train], truth[train])
-            said = model.Model(fitted, config, lambda frame: frame, True).predict(features.iloc[test])
-            value = scores.statistic(config.metric, scores.Answers(truth[test], said.values, said.probabilities, said.classes, config.positive))(np.ones(len(test)))
+            said = model.Model(fitted, config, model.Features()).answer(features.iloc[test])
+            value = scores.statistic(config.metric, scores.Answers(truth[test], said.values, said.probabilities, said.classes, model.positive_class(config, said.classes)))(np.ones(len(test)))
         return trial, fold, value, None, time.perf_counter() - began
     except Exception as error:
         return trial, fold, None, f"{type(error).__name__}: {error}", time.perf_counter() - began

@@ -40,7 +40,7 @@ def from_sql(root: Path, source: Source, target: Path) -> Path:
     try:
         connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            pd.read_sql_query(source.sql, connection).to_csv(target, index=False)
+            pd.read_sql_query(source.sql, connection, dtype_backend="numpy_nullable").to_csv(target, index=False)  # whole numbers stay whole beside a NULL
         finally:
             connection.close()
     except (pd.errors.DatabaseError, sqlite3.Error) as error:

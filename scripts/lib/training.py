@@ -53,50 +53,44 @@ def metric_names(conf: Config) -> tuple[str, ...]:
 
 def fit(run: Run, conf: Config, features_source: bytes | None, rows: dataset.Rows, split: dataset.Split, fingerprint: str) -> Candidate:
     """Search where model.toml asks for it, fit on the training rows, score on the holdout."""
-    build, rowwise = model.load_features(features_source, "features.py")
-    features = model.build_features(build, rows.frame, conf)
-    truth = dataset.labels(rows.frame[conf.target], conf)
+    features = model.load_features(features_source, "features.py")
     best = None
     if conf.search:
-        times = rows.frame[conf.time][split.train].reset_index(drop=True) if conf.time else None
-        best = search.run(run.db, run.id, fingerprint, conf, features[split.train].reset_index(drop=True), truth[split.train], times)
-    final = np.ones(len(truth), bool) if conf.train.refit else None
-    return examine(conf, (build, rowwise), features, truth, rows, split, best.params if best else {}, best, final)
+        taught = rows.frame[split.train].reset_index(drop=True)
+        built = features.build(taught, conf, features.fit(taught, conf))
+        truth = dataset.labels(taught[conf.target], conf)
+        best = search.run(run.db, run.id, fingerprint, conf, built, truth, taught[conf.time] if conf.time else None)
+    final = np.ones(len(rows.frame), bool) if conf.train.refit else None
+    return examine(conf, features, rows, split, best.params if best else {}, best, final)
 
 
-def examine(conf: Config, builder, features: pd.DataFrame, truth: np.ndarray, rows: dataset.Rows, split: dataset.Split, params: dict,
-            searched: search.Best | None, final: np.ndarray | None) -> Candidate:
-    """Fit with these parameters on the split's training rows, and score on its holdout. builder: (build, rowwise) of features.py."""
-    fitted = fit_pipeline(conf, features[split.train], truth[split.train], params)
-    answers = answer(model.Model(fitted, conf, as_it_is, True), features[split.holdout], truth[split.holdout])
-    return Candidate(model.Model(fitted, conf, *builder), params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), searched, final)
+def examine(conf: Config, features: model.Features, rows: dataset.Rows, split: dataset.Split, params: dict, searched: search.Best | None,
+            final: np.ndarray | None) -> Candidate:
+    """Fit with these parameters on the split's training rows, and score on its holdout."""
+    fitted, built = fit_pipeline(conf, features, rows, split.train, params)
+    made = model.Model(fitted, conf, features)
+    answers = answer(made, built[split.holdout], dataset.labels(rows.frame[conf.target], conf)[split.holdout])
+    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), searched, final)
 
 
-def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame
-
-
-def fit_pipeline(conf: Config, features: pd.DataFrame, truth: np.ndarray, params: dict):
+def fit_pipeline(conf: Config, features: model.Features, rows: dataset.Rows, chosen: np.ndarray, params: dict):
+    """The pipeline fitted on the chosen rows, with what features.py learnt from these; and the features of all rows."""
+    state = features.fit(rows.frame[chosen].reset_index(drop=True), conf)
+    built = features.build(rows.frame, conf, state)
     try:
-        return model.pipeline(conf, features, params).fit(features, truth)
+        fitted = model.pipeline(conf, built[chosen], params).fit(built[chosen], dataset.labels(rows.frame[conf.target], conf)[chosen])
     except ValueError as error:
         raise UserError(f"{conf.train.estimator} can't be fitted: {str(error).splitlines()[0]}") from error
+    setattr(fitted, model.STATE, state)
+    return fitted, built
 
 
-def answer(made: model.Model, frame: pd.DataFrame, truth: np.ndarray) -> Answers:
-    said = made.predict(frame)
-    return Answers(truth, said.values, said.probabilities, said.classes, positive_class(made.config, said.classes))
-
-
-def positive_class(conf: Config, classes) -> str | None:
-    """The class that precision and `score` are about: the one named, else the second of two, as in scikit-learn."""
-    if conf.task == "regression" or classes is None:
-        return None
-    if conf.positive is not None:
-        if conf.positive not in classes:
-            raise UserError(f"`positive` = {conf.positive!r} is not a class of {conf.target}: {', '.join(map(str, classes))}.")
-        return conf.positive
-    return classes[1] if len(classes) == 2 else None
+def answer(made: model.Model, features: pd.DataFrame, truth: np.ndarray) -> Answers:
+    try:
+        said = made.answer(features)
+    except ValueError as error:
+        raise UserError(f"{made.config.train.estimator} can't predict: {str(error).splitlines()[0]}") from error
+    return Answers(truth, said.values, said.probabilities, said.classes, model.positive_class(made.config, said.classes))
 
 
 def evaluate(conf: Config, answers: Answers, frame: pd.DataFrame) -> list[Score]:
@@ -144,39 +138,46 @@ def production_answers(paths: ModelPaths, live: registry.Version, found: list[Pa
     """What production says of the candidate's holdout: a mask over its rows, and the answers for those.
 
     Rows of production's own holdout take what it said before any refit; rows of newer parts are scored now; the others
-    it may have learnt from, so they are left out.
+    it may have learnt from, so they are left out. None where the two do not answer the same question.
     """
     made, manifest = loading.load(paths, live)
     if made.config.target != candidate.model.config.target or made.config.task != candidate.model.config.task:
         return None
-    keys, parts_of = candidate.rows.keys[candidate.split.holdout], candidate.rows.parts[candidate.split.holdout]
+    keys, truth = candidate.rows.keys[candidate.split.holdout], candidate.answers.truth
     stored_keys, stored = read_holdout(registry.read_verified(paths.version(live.number), live, manifest, "holdout.csv"), made.config, manifest)
     place = {int(key): i for i, key in enumerate(stored_keys)}
     index = np.array([place.get(int(key), -1) for key in keys])
-    new_parts = [part for part in found if part.path.name not in manifest["inputs"]["parts"]]
-    is_new = np.isin(parts_of, [part.number for part in new_parts]) & (index < 0)
-    mask = (index >= 0) | is_new
-    truth = candidate.answers.truth
-    values = np.empty(len(keys), dtype=truth.dtype)
+    values, probabilities = np.empty(len(keys), dtype=truth.dtype), None
     values[index >= 0] = stored.values[index[index >= 0]]
-    probabilities = None
     if stored.probabilities is not None:
         probabilities = np.zeros((len(keys), stored.probabilities.shape[1]))
         probabilities[index >= 0] = stored.probabilities[index[index >= 0]]
-    if is_new.any():
-        try:
-            fresh = dataset.read(new_parts, made.config)
-        except UserError:  # rows that production's columns do not fit: it can't be asked about them
-            mask, is_new = index >= 0, np.zeros(len(keys), bool)
-        else:
-            wanted = candidate.split.holdout[np.isin(candidate.rows.parts, [part.number for part in new_parts])]
-            said = made.predict(fresh.frame)
-            positions = np.flatnonzero(wanted)[(index[np.isin(parts_of, [part.number for part in new_parts])] < 0)]
-            values[is_new] = said.values[positions]
-            if probabilities is not None:
-                probabilities[is_new] = said.probabilities[positions]
+    new = [part for part in found if part.path.name not in manifest["inputs"]["parts"]]
+    fresh = np.isin(candidate.rows.parts[candidate.split.holdout], [part.number for part in new]) & (index < 0)
+    said = score_new(made, found, new, candidate, fresh) if fresh.any() else None
+    if said is None:
+        fresh = np.zeros(len(keys), bool)
+    else:
+        values[fresh] = said.values
+        if probabilities is not None:
+            probabilities[fresh] = said.probabilities
+    mask = (index >= 0) | fresh
     chosen = probabilities[mask] if probabilities is not None else None
-    return mask, Answers(truth[mask], values[mask], chosen, stored.classes, stored.positive)
+    positive = candidate.answers.positive if stored.classes is not None and candidate.answers.positive in stored.classes else stored.positive
+    return mask, Answers(truth[mask], values[mask], chosen, stored.classes, positive)
+
+
+def score_new(made: model.Model, found: list[Part], new: list[Part], candidate: Candidate, fresh: np.ndarray) -> model.Predictions | None:
+    """Production's answers to holdout rows of parts it has not seen; None where its columns do not fit them."""
+    wanted = np.flatnonzero(candidate.split.holdout)[fresh]  # among all rows
+    chosen = new if made.features.rowwise else found  # features that look across rows need them all
+    place = np.flatnonzero(np.isin(candidate.rows.parts, [part.number for part in chosen]))
+    try:
+        said = made.predict(dataset.read(chosen, made.config).frame)
+    except UserError:
+        return None
+    rows = np.searchsorted(place, wanted)
+    return model.Predictions(said.values[rows], None if said.probabilities is None else said.probabilities[rows], said.classes)
 
 
 def holdout_file(candidate: Candidate) -> bytes:
@@ -213,9 +214,10 @@ def read_holdout(content: bytes, conf: Config, manifest: dict) -> tuple[np.ndarr
     return keys, Answers(frame["label"].to_numpy(object), frame["prediction"].to_numpy(object), probabilities, classes, manifest["positive"])
 
 
-def judge(candidate: Candidate, comparison: Comparison | None) -> list[gates.Gate]:
-    conf = candidate.model.config
-    return [*gates.finite(candidate.values, conf.metric), *gates.thresholds(candidate.values, conf.thresholds), *gates.against_production(comparison, conf.thresholds)]
+def judge(conf: Config, candidate: Candidate, comparison: Comparison | None, live: registry.Version | None, unable: str) -> list[gates.Gate]:
+    """The gates of a candidate. unable: why there is no comparison with the live version."""
+    demonstrated = gates.against_production(comparison, conf.thresholds) if comparison or live is None else gates.not_compared(unable, conf.thresholds)
+    return [*gates.finite(candidate.values, conf.metric), *gates.thresholds(candidate.values, conf.thresholds), *demonstrated]
 
 
 def record(run: Run, candidate: Candidate) -> None:
@@ -231,10 +233,8 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     """Write the files of the version in a folder that is not yet it; returns the folder and the facts for its record."""
     conf = candidate.model.config
     fitted = candidate.model.pipeline
-    features = model.build_features(candidate.model.build, candidate.rows.frame, conf)
-    truth = dataset.labels(candidate.rows.frame[conf.target], conf)
     if candidate.final is not None:
-        fitted = fit_pipeline(conf, features[candidate.final], truth[candidate.final], candidate.params)
+        fitted, _ = fit_pipeline(conf, candidate.model.features, candidate.rows, candidate.final, candidate.params)
     holdout = candidate.split.holdout
     classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
     score = score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
@@ -273,7 +273,7 @@ def check_reload(content: bytes, conf: Config, features: bytes | None, candidate
     """What was written scores as what was fitted, or it is no version."""
     rows = candidate.rows.frame.head(200)
     again = model.load(content, conf, features, "the model just written").predict(rows).values
-    said = model.Model(fitted, conf, candidate.model.build, True).predict(rows).values
+    said = model.Model(fitted, conf, candidate.model.features).predict(rows).values
     if not np.array_equal(again, said):
         raise UserError(f"{conf.train.estimator} predicts differently after it was written and read back; it can't be registered.")
 
