@@ -40,6 +40,20 @@ min = {accuracy = 0.8}
 max = {log_loss = 0.7}
 require = "not_worse"
 margin = 0.0
+[monitor]
+rule = "simple"
+floor = 0.75
+tolerance = 0.04
+false_alarms_per_year = 1.5
+window = "48h"
+min_labels = 40
+matures = "2d"
+[retrain]
+every = "7d"
+windows = ["all", "3000", "90d"]
+cooldown = "12h"
+max_per_week = 3
+auto_rollback = false
 [columns]
 churned = {type = "category", values = ["yes", "no"]}
 customer = {type = "text", unique = true}
@@ -63,6 +77,8 @@ def test_every_key_of_a_full_model_toml_arrives_in_its_place():
     assert made.search == config.Search({"C": {"low": 0.01, "high": 100.0, "log": True}, "penalty": ["l1", "l2"]}, 20, 5)
     assert made.evaluate == config.Evaluate(("accuracy", "f1"), ("plan",), 1000)
     assert made.thresholds == config.Thresholds({"accuracy": 0.8}, {"log_loss": 0.7}, "not_worse", 0.0)
+    assert made.monitor == config.Monitor("simple", 0.75, 0.04, 1.5, "48h", 40, "2d")
+    assert made.retrain == config.Retrain("7d", ("all", "3000", "90d"), "12h", 3, False)
     assert made.columns["churned"] == config.Column("category", values=("yes", "no"))
     assert made.columns["spent"] == config.Column("number", nullable=0.1, min=0, max=10, mean_min=1, mean_max=9)
     assert made.features == ("plan", "spent")
@@ -94,6 +110,13 @@ def test_without_a_metric_the_task_decides(task, metric):
     ('require = "not_worse"', 'requires = "not_worse"', "unknown key `thresholds.requires`. Did you mean `require`?"),
     ("resamples = 1000", "resample = 1000", "unknown key `evaluate.resample`. Did you mean `resamples`?"),
     ('separator = ";"', 'seperator = ";"', "unknown key `data.seperator`. Did you mean `separator`?"),
+    ("[monitor]", "[moniter]", "unknown key `moniter`. Did you mean `monitor`?"),
+    ("[retrain]", "[retrian]", "unknown key `retrian`. Did you mean `retrain`?"),
+    ("tolerance = 0.04", "tolerence = 0.04", "unknown key `monitor.tolerence`. Did you mean `tolerance`?"),
+    ("min_labels = 40", "labels = 40", "unknown key `monitor.labels`. Did you mean `min_labels`?"),
+    ("floor = 0.75", "zzz = 0.75", "unknown key `monitor.zzz`. Known here: rule, floor, tolerance, false_alarms_per_year, window, min_labels, matures."),
+    ('cooldown = "12h"', 'cool_down = "12h"', "unknown key `retrain.cool_down`. Did you mean `cooldown`?"),
+    ('every = "7d"', 'zzz = "7d"', "unknown key `retrain.zzz`. Known here: every, windows, cooldown, max_per_week, auto_rollback."),
     ("nullable = 0.1", "nulable = 0.1", "unknown key `columns.spent.nulable`. Did you mean `nullable`?"),
     ("nullable = 0.1", "wxyz = 0.1", f"unknown key `columns.spent.wxyz`. Known here: {COLUMN_KEYS}."),
 ])
@@ -142,6 +165,19 @@ def test_a_missing_section_is_named(section):
     ("margin = 0.0", "margin = -inf", "`thresholds.margin` must be a finite number, not -inf."),
     ('metrics = ["accuracy", "f1"]', 'metrics = "f1"', '`evaluate.metrics` must be a list of texts, not "f1".'),
     ('metrics = ["accuracy", "f1"]', 'metrics = ["f1", 1]', '`evaluate.metrics` must be a list of texts, not ["f1", 1].'),
+    ('rule = "simple"', "rule = 1", "`monitor.rule` must be a text in quotes, not 1."),
+    ("floor = 0.75", 'floor = "0.75"', '`monitor.floor` must be a number, not "0.75".'),
+    ("floor = 0.75", "floor = nan", "`monitor.floor` must be a finite number, not nan."),
+    ("tolerance = 0.04", "tolerance = true", "`monitor.tolerance` must be a number, not true."),
+    ("false_alarms_per_year = 1.5", "false_alarms_per_year = inf", "`monitor.false_alarms_per_year` must be a finite number, not inf."),
+    ('window = "48h"', "window = 48", "`monitor.window` must be a text in quotes, not 48."),
+    ("min_labels = 40", "min_labels = 40.5", "`monitor.min_labels` must be a whole number, not 40.5."),
+    ('matures = "2d"', "matures = 2", "`monitor.matures` must be a text in quotes, not 2."),
+    ('every = "7d"', "every = 7", "`retrain.every` must be a text in quotes, not 7."),
+    ('windows = ["all", "3000", "90d"]', 'windows = "all"', '`retrain.windows` must be a list of texts, not "all".'),
+    ('windows = ["all", "3000", "90d"]', 'windows = ["all", 3000]', '`retrain.windows` must be a list of texts, not ["all", 3000].'),
+    ("max_per_week = 3", 'max_per_week = "3"', '`retrain.max_per_week` must be a whole number, not "3".'),
+    ("auto_rollback = false", "auto_rollback = 0", "`retrain.auto_rollback` must be true or false, not 0."),
     ('values = ["yes", "no"]', 'values = "yes"', '`columns.churned.values` must be a list of texts, not "yes".'),
     ("nullable = 0.1", 'nullable = "some"', '`columns.spent.nullable` must be a number, not "some".'),
     ("unique = true", "unique = 1", "`columns.customer.unique` must be true or false, not 1."),
@@ -182,6 +218,28 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_type(old, new, messag
     ("folds = 5", "folds = 1", "`search.folds` must be from 2 to 100, not 1."),
     ("resamples = 1000", "resamples = 99", "`evaluate.resamples` must be from 100 to 100000, not 99."),
     ("margin = 0.0", "margin = -0.1", "`thresholds.margin` can't be negative, and is -0.1."),
+    ('rule = "simple"', 'rule = "sequental"', "`monitor.rule` is 'sequental'; it can be sequential, simple. Did you mean 'sequential'?"),
+    ("floor = 0.75", "floor = 0", "`monitor.floor` is an accuracy between 0 and 1, not 0."),
+    ("floor = 0.75", "floor = 1", "`monitor.floor` is an accuracy between 0 and 1, not 1."),
+    ("floor = 0.75", "floor = 75", "`monitor.floor` is an accuracy between 0 and 1, not 75."),
+    ("tolerance = 0.04", "tolerance = 0", "`monitor.tolerance` must be above 0, not 0."),
+    ("tolerance = 0.04", "tolerance = -0.1", "`monitor.tolerance` must be above 0, not -0.1."),
+    ("false_alarms_per_year = 1.5", "false_alarms_per_year = 0", "`monitor.false_alarms_per_year` must be above 0, not 0."),
+    ("min_labels = 40", "min_labels = 0", "`monitor.min_labels` must be above 0, not 0."),
+    ('matures = "2d"', 'matures = "2w"', "`monitor.matures` = '2w' is not a span of time, such as 30m, 24h or 7d."),
+    ('matures = "2d"', 'matures = "2"', "`monitor.matures` = '2' is not a span of time, such as 30m, 24h or 7d."),
+    ('matures = "2d"', 'matures = "-2d"', "`monitor.matures` = '-2d' is not a span of time, such as 30m, 24h or 7d."),
+    ('matures = "2d"', 'matures = "1.5d"', "`monitor.matures` = '1.5d' is not a span of time, such as 30m, 24h or 7d."),
+    ('matures = "2d"', 'matures = "2d\\n"', "`monitor.matures` = '2d\\n' is not a span of time, such as 30m, 24h or 7d."),
+    ('matures = "2d"', 'matures = "123456d"', "`monitor.matures` = '123456d' is not a span of time, such as 30m, 24h or 7d."),
+    ('window = "48h"', 'window = "2 days"', "`monitor.window` = '2 days' is not a span of time, such as 30m, 24h or 7d."),
+    ('window = "48h"', 'window = ""', "`monitor.window` = '' is not a span of time, such as 30m, 24h or 7d."),
+    ('every = "7d"', 'every = "weekly"', "`retrain.every` = 'weekly' is not a span of time, such as 30m, 24h or 7d."),
+    ('every = "7d"', 'every = "7"', "`retrain.every` = '7' is not a span of time, such as 30m, 24h or 7d."),
+    ('cooldown = "12h"', 'cooldown = "12 h"', "`retrain.cooldown` = '12 h' is not a span of time, such as 30m, 24h or 7d."),
+    ('"90d"', '"recent"', "`retrain.windows` = 'recent' is not a span of time, such as 30m, 24h or 7d."),
+    ('windows = ["all", "3000", "90d"]', "windows = []", '`retrain.windows` is empty; such as ["all", "3000"].'),
+    ("max_per_week = 3", "max_per_week = -1", "`retrain.max_per_week` can't be negative, and is -1."),
     ("low = 0.01", "low = 0", "`search.space.C`: low must be below high, and above 0 where log = true."),
     ("high = 100.0", "high = 0.01", "`search.space.C`: low must be below high, and above 0 where log = true."),
     (", log = true", ", step = 3", "`search.space.C` must be a list of values or {low = …, high = …, log = true}."),
@@ -196,6 +254,37 @@ def test_a_wrong_value_is_told_in_one_line(old, new, message):
     with pytest.raises(UserError) as error:
         config.parse(changed(old, new))
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("old, new", [('"3000"', '"0"'), ('"90d"', '"0d"'), ('"3000"', f'"{"9" * 5000}"'), ('window = "48h"', 'window = "0"'), ('window = "48h"', 'window = "0h"'),
+                                      ('window = "48h"', f'window = "{"9" * 5000}"')], ids=lambda text: text[:20])
+def test_a_window_of_nothing_or_of_thousands_of_digits_is_refused(old, new):
+    """The last 0 rows of a list are, in Python, all of them; and int() refuses 5,000 digits when the window is used."""
+    with pytest.raises(UserError, match="window"):
+        config.parse(changed(old, new))
+
+
+@pytest.mark.parametrize("old, new", [('matures = "2d"', 'matures = "0d"'), ('cooldown = "12h"', 'cooldown = "0m"'), ('window = "48h"', 'window = "500"'), ("max_per_week = 3", "max_per_week = 0"),
+                                      ('windows = ["all", "3000", "90d"]', 'windows = ["200"]'), ('every = "7d"\n', ""), ("floor = 0.75\n", "")])
+def test_what_is_at_the_edge_of_a_range_is_accepted(old, new):
+    config.parse(changed(old, new))
+
+
+def test_without_monitor_and_retrain_their_defaults_hold():
+    head, _, tail = FULL.partition("[monitor]\n")
+    made = config.parse(head + tail[tail.index("[columns]"):])
+    assert made.monitor == config.Monitor("sequential", None, 0.05, 0.5, "24h", 30, "0d")
+    assert made.retrain == config.Retrain(None, ("all", "10000", "3000"), "6h", 7, True)
+
+
+def test_the_floor_of_a_regression_is_an_error_of_any_size():
+    text = 'task = "regression"\ntarget = "y"\n[train]\nestimator = "e"\n[monitor]\nfloor = 250.0\n[columns]\ny = {type = "number"}\nx = {type = "number"}\n'
+    assert config.parse(text).monitor.floor == 250.0
+
+
+@pytest.mark.parametrize("text, seconds", [("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("0d", 0), ("99999d", 99_999 * 86_400)])
+def test_a_span_is_so_many_seconds(text, seconds):
+    assert config.seconds(text, "retrain.every") == seconds
 
 
 def test_positive_is_for_classification_only():
@@ -322,6 +411,8 @@ def test_changed_keys_are_dotted_names_in_order(old, new, names):
     ("max = 10", "max = 11", ["columns.spent.max"]),
     ('description = "who leaves"', 'description = "who stays"', []),
     ('csv = "incoming/*.csv"', 'csv = "elsewhere/*.csv"', []),
+    ("tolerance = 0.04", "tolerance = 0.1", []),
+    ('cooldown = "12h"', 'cooldown = "6h"', []),
 ])
 def test_the_training_view_changes_with_what_changes_the_model(old, new, names):
     assert config.changed_keys(config.training_view(FULL), config.training_view(changed(old, new))) == names

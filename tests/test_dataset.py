@@ -264,6 +264,145 @@ def test_the_key_of_a_row_is_that_of_its_id_where_there_is_one(paths):
     assert dataset.read(parts.check(paths), conf).keys.tolist() == hashed(['first, "one"', "second"]).tolist()
 
 
+def test_an_id_has_its_key_whatever_the_other_ids_of_its_part_are(paths):
+    """A column of whole numbers is int64 or float64, as its other values are; the key must not know."""
+    conf = model({"y": "category", "x": "number", "k": "integer"}, 'id = "k"')
+    take(paths, conf, [["k", "y", "x"], ["1", "a", "1"], ["2", "b", "2"]])
+    take(paths, conf, [["k", "y", "x"], ["3", "a", "1"], ["9007199254740993", "b", "2"]])
+    assert dataset.read(parts.check(paths), conf).keys[2] == dataset.row_keys(pd.DataFrame({"k": [3]}), conf)[0]
+
+
+def test_an_integer_id_is_known_again_beside_one_too_large_for_int64(paths):
+    conf = model({"y": "category", "x": "number", "k": "integer"}, 'id = "k"')
+    take(paths, conf, [["k", "y", "x"], ["1", "a", "1"], ["2", "b", "2"]])
+    with open(paths.root / "more.csv", "w", encoding="utf-8") as file:
+        file.write("k,y,x\n1,a,1\n9007199254740993,b,2\n")
+    added, known = intake.take_in(RUN, paths, conf, paths.root / "more.csv")
+    assert (known, [part.rows for part in added]) == (1, [1])
+
+
+@pytest.mark.parametrize("kind, cells", [("text", ["p", "", "q", ""]), ("text", ["", ""]), ("text", ["p", "", "nan"]), ("integer", ["1", "", "2"]), ("category", ["", "p"])])
+def test_a_row_without_an_id_has_not_the_key_of_a_row_with_one(kind, cells):
+    try:
+        conf = model({"y": "category", "k": f'{{type = "{kind}", nullable = true}}', "x": "number"}, 'id = "k"')
+    except UserError:
+        return  # an id that may be missing is refused: as good
+    keys = dataset.row_keys(typed(conf, k=cells, x=[str(i) for i in range(len(cells))]), conf)
+    with_id = {int(key) for key, cell in zip(keys, cells) if cell}
+    assert len(with_id) == len({cell for cell in cells if cell})
+    assert not with_id & {int(key) for key, cell in zip(keys, cells) if not cell}
+
+
+# the keys of contents
+
+def typed(conf: config.Config, **cells: list[str]) -> pd.DataFrame:
+    """The cells as validation types them."""
+    rules, made = validation.Rules(conf.columns), {}
+    for name, texts in cells.items():
+        made[name], bad = rules.check_column(name, conf.columns[name], texts)
+        assert not bad
+    return pd.DataFrame(made)
+
+
+ALL = model({"y": "category", **{kind: f'{{type = "{kind}", nullable = true}}' for kind in KINDS}})
+
+
+def content(**cells: str) -> int:
+    """The key of one row."""
+    return int(dataset.content_keys(typed(ALL, **{name: [text] for name, text in cells.items()}))[0])
+
+
+@pytest.mark.parametrize("kind, one, other", [
+    ("number", "1", "1.0"), ("number", "1", "1e0"), ("number", "0.5", ".50"), ("number", "0", "-0.0"), ("number", "-0", "0.0"), ("number", "1000", "1E3"),
+    ("integer", "1", "1.0"), ("integer", "0", "-0"), ("integer", "1000", "1e3"), ("boolean", "yes", "TRUE"), ("boolean", "0", "no"),
+    ("time", "2026-05-01", "2026-05-01T00:00:00Z"), ("time", "2026-05-01T02:00:00+02:00", "2026-05-01"), ("time", "2026-05-01 13:30", "2026-05-01T13:30:00.000000Z"),
+    ("time", "2026-05-01T00:00:00.000000000", "2026-05-01"), ("number", "", "NA"), ("time", "", "null"), ("boolean", "", "None"),
+])
+def test_a_value_has_one_key_however_it_is_written(kind, one, other):
+    assert content(**{kind: one}) == content(**{kind: other})
+    assert content(y="a", **{kind: one}) == content(y="a", **{kind: other})
+
+
+@pytest.mark.parametrize("kind, one, other", [
+    ("number", "1", "1.0000000000000002"), ("number", "1", "-1"), ("number", "0", ""), ("number", "0", "5e-324"), ("number", "1e300", "2e300"), ("integer", "0", ""), ("integer", "1", "2"),
+    ("boolean", "yes", "no"), ("boolean", "no", ""), ("boolean", "yes", ""), ("time", "2026-05-01", "2026-05-01T00:00:00.000001"), ("time", "2026-05-01", "2026-05-02"), ("time", "1970-01-01", ""),
+    ("time", "2026-05-01T00:00:00.000000001", "2026-05-01"), ("time", "9999-12-31", "9999-12-30"), ("time", "2026-05-01T00:00+02:00", "2026-05-01"),
+    ("text", "1", "1.0"), ("text", "a", "A"), ("text", "a", "a "), ("text", "é", "e\u0301"), ("text", "nan", ""), ("text", "0", ""), ("category", "NA", ""), ("category", "a", "b"),
+])
+def test_values_that_differ_have_other_keys(kind, one, other):
+    assert content(y="a", **{kind: one}) != content(y="a", **{kind: other})
+
+
+@pytest.mark.parametrize("one, other", [({"text": "a", "category": "b"}, {"text": "b", "category": "a"}), ({"number": "1", "integer": "2"}, {"number": "2", "integer": "1"}),
+                                        ({"number": "1"}, {"integer": "1"}), ({"text": "a", "category": "a"}, {}), ({"boolean": "yes", "number": "0"}, {"boolean": "no", "number": "1"})])
+def test_a_value_counts_for_its_own_column(one, other):
+    assert content(y="a", **one) != content(y="a", **other)
+
+
+def rows_of_all_kinds(n: int, seed: int = 0) -> pd.DataFrame:
+    rng = random.Random(seed)
+    return typed(ALL, y=[rng.choice("ab") for _ in range(n)], **{kind: [cell(kind, rng) for _ in range(n)] for kind in KINDS})
+
+
+def test_the_order_of_the_columns_changes_no_key():
+    rows = rows_of_all_kinds(200)
+    keys = dataset.content_keys(rows)
+    for seed in range(5):
+        names = list(rows)
+        random.Random(seed).shuffle(names)
+        assert dataset.content_keys(rows[names]).tolist() == keys.tolist()
+
+
+def test_a_row_has_its_key_alone_and_among_others():
+    """Where it were otherwise, the size of a chunk would decide who examines."""
+    rows = rows_of_all_kinds(100)
+    texts = rows_of_all_kinds(100, 1)
+    keys = dataset.content_keys(rows)
+    assert [int(dataset.content_keys(rows.iloc[[i]])[0]) for i in range(100)] == keys.tolist()
+    assert dataset.content_keys(pd.concat([rows, texts], ignore_index=True))[:100].tolist() == keys.tolist()
+    assert content(integer="3") == int(dataset.content_keys(typed(ALL, integer=["3", "", "9007199254740993"]))[0])
+    assert content(boolean="yes") == int(dataset.content_keys(typed(ALL, boolean=["yes", ""]))[0])
+    assert content(time="2026-05-01") == int(dataset.content_keys(typed(ALL, time=["2026-05-01", "2026-05-01T00:00:00.000000001", ""]))[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_nullable_column_that_is_added_changes_no_old_key(paths, kind):
+    old = model({"y": "category", "x": "number"})
+    take(paths, old, [["y", "x"], ["a", "1"], ["b", "2"]])
+    before = dataset.read(parts.check(paths), old).keys.tolist()
+    new = model({"added": f'{{type = "{kind}", nullable = true}}', "y": "category", "x": "number"})
+    assert dataset.read(parts.check(paths), new).keys.tolist() == before
+    value = {"number": "0", "integer": "0", "boolean": "no", "time": "1970-01-01", "category": "c", "text": "t"}[kind]
+    with open(paths.root / "more.csv", "w", encoding="utf-8") as file:
+        file.write(f"added,y,x\n,a,1\n,b,2.0\n{value},a,1\n")
+    added, known = intake.take_in(RUN, paths, new, paths.root / "more.csv")
+    assert (known, [part.rows for part in added]) == (2, [1])
+    assert dataset.read(parts.check(paths), new).keys[:2].tolist() == before
+
+
+@pytest.mark.parametrize("side, columns", [(50, 2), (400, 2), (40, 3), (10, 5), (3, 10)])
+@pytest.mark.parametrize("kind", ["int64", "float64"])
+def test_tables_of_small_whole_numbers_have_a_key_for_each_row(side, columns, kind):
+    """Where two rows share a key, the second is taken for known, and lost."""
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * columns), -1).reshape(-1, columns)
+    rows = pd.DataFrame(grid, columns=[f"c{i}" for i in range(columns)]).astype(kind)
+    assert len(np.unique(dataset.content_keys(rows))) == side**columns
+
+
+def test_tables_of_booleans_have_a_key_for_each_row():
+    bits = (np.arange(2**17)[:, None] >> np.arange(17)) & 1
+    rows = pd.DataFrame(bits.astype(bool), columns=[f"c{i}" for i in range(17)])
+    assert len(np.unique(dataset.content_keys(rows))) == 2**17
+
+
+@pytest.mark.parametrize("low, high", [(0, 32), (32, 64), (0, 8), (56, 64)])
+def test_every_bit_of_a_key_varies_as_if_by_chance(low, high):
+    rows = pd.DataFrame({"a": np.repeat(np.arange(100.0), 100), "b": np.tile(np.arange(100.0), 100)})
+    keys = dataset.content_keys(rows)
+    for bit in range(low, high):
+        assert 0.45 < ((keys >> np.uint64(bit)) & np.uint64(1)).mean() < 0.55, bit
+
+
 @pytest.mark.parametrize("columns, words", [
     ({"y": "category", "x": "number", "z": "number"}, "0001.csv has no column 'z', which [columns] asks for. Give it nullable = true, or take it out."),
     ({"y": "category", "x": "integer"}, "0001.csv, row 1, x: '1.5' is not a whole number. Was the column's type changed? Its rows were taken in as they are."),

@@ -160,3 +160,15 @@ def test_a_reader_without_write_permission_can_still_ask(trained):
         assert "v1 live since" in trained.run("status").stdout
     finally:
         os.chmod(trained.root, 0o755)
+
+
+def test_any_reason_that_is_a_line_of_text_can_be_read_back(trained):
+    trained.run("deploy", REASON="a\u2028b \u0085 \x1c \"quoted\" ünï")
+    trained.run("rollback")
+    assert trained.sql("SELECT reason FROM deployments WHERE deployment = 2") == [("a\u2028b \u0085 \x1c \"quoted\" ünï",)]
+
+
+def test_a_deleted_version_tag_is_named_with_the_way_back(trained):
+    trained.git("tag", "-d", "cancer/v1")
+    done = trained.run("deploy", code=3)
+    assert "the tag cancer/v1 is gone, which cancer/deploy-1 refers to. Bring it back from where it was pushed: git fetch origin tag cancer/v1" in done.stderr

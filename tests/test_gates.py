@@ -103,6 +103,12 @@ def test_without_a_comparison_or_with_off_there_is_no_gate(comparison, require):
     assert gates.against_production(comparison, Thresholds(require=require)) == []
 
 
+@pytest.mark.parametrize("require, found", [("not_worse", [Gate("not_worse", True, "no rows in common")]), ("better", [Gate("better", False, "no rows in common")]), ("off", [])])
+@pytest.mark.parametrize("margin", [0.0, 0.5])
+def test_what_can_not_be_compared_is_not_shown_to_be_better_and_not_taken_for_worse(require, found, margin):
+    assert gates.not_compared("no rows in common", Thresholds(require=require, margin=margin)) == found
+
+
 @pytest.mark.parametrize("require, margin, words", [
     ("not_worse", 0.0, "accuracy 0.88 against production's 0.9 on the same 1,234 rows: must not be worse (p = 0.0123, McNemar exact)"),
     ("not_worse", 0.05, "accuracy 0.88 against production's 0.9 on the same 1,234 rows: must not be worse by more than 0.05 (p = 0.0123, McNemar exact)"),

@@ -1,8 +1,10 @@
 """Taking rows in: every fault of a file told, all files or none, parts that never change, the same rows never twice."""
 import csv
 import hashlib
+import itertools
 import json
 import os
+import random
 import sqlite3
 from types import SimpleNamespace
 
@@ -182,10 +184,49 @@ def test_the_order_of_the_columns_in_a_file_does_not_matter(paths):
 
 
 @pytest.mark.parametrize("content, words", [
-    ("y,x\n", "has a header and no rows"), ("y,x\n\n\n", "has a header and no rows"), ("y,x\na,1\na,2\n", "has one class only ('a'); a classifier needs two"),
+    ("y,x\n", "has a header and no rows"), ("y,x\n\n\n", "has a header and no rows"),
 ])
 def test_a_file_that_teaches_nothing_is_refused(paths, content, words):
     assert [row["reason"] for row in refused(paths, model(PLAIN), content)] == [words]
+
+
+@pytest.mark.parametrize("kind, cells, name", [("category", ("a", "a"), "a"), ("integer", ("1", "1.0"), "1"), ("boolean", ("yes", "1"), "true")])
+def test_rows_of_one_class_are_refused_by_its_name(paths, kind, cells, name):
+    with pytest.raises(UserError) as error:
+        take(paths, model(PLAIN | {"y": {"type": kind}}), f"y,x\n{cells[0]},1\n{cells[1]},2\n")
+    assert str(error.value) == f"the rows have one class only ({name!r} in y); a classifier needs two. Nothing was taken in." and error.value.code == 2
+    assert in_train(paths) == {}
+
+
+def test_files_of_one_class_each_are_taken_in_together(paths):
+    put(paths, "y,x\na,1\na,2\n", "in/a.csv")
+    put(paths, "y,x\nb,1\nb,2\n", "in/b.csv")
+    assert take(paths, model(PLAIN, data={"csv": "in/*.csv"}), None) == (["0001.csv", "0002.csv"], 0)
+
+
+def test_a_value_of_a_unique_column_is_the_same_however_the_number_is_written(paths):
+    conf = model(PLAIN | {"k": {"type": "integer", "unique": True, "nullable": 0.9}})
+    take(paths, conf, "k,y,x\n1,a,1\n2,b,2\n")
+    assert [row["reason"] for row in refused(paths, conf, "k,y,x\n1,b,7\n,a,8\n")] == ["'1' was taken in before and must be unique"]
+
+
+def test_the_same_rows_written_otherwise_are_not_taken_in_twice(paths):
+    conf = model(PLAIN | {"t": {"type": "time"}, "f": {"type": "boolean"}})
+    take(paths, conf, "y,x,t,f\na,1,2026-05-01,yes\nb,2.50,2026-05-01T13:30:00Z,0\n")
+    assert take(paths, conf, "f,t,x,y\nTRUE,2026-05-01T02:00:00+02:00,1.0,a\nno,2026-05-01 13:30:00,25e-1,b\n") == ([], 2)
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+def test_rows_that_differ_are_all_taken_in(paths, columns):
+    """Two files of small whole numbers: none of the second is taken for one of the first."""
+    names = [f"c{i}" for i in range(columns)]
+    conf = model(PLAIN | {name: {"type": "integer"} for name in names})
+    side = round(40_000 ** (1 / columns))
+    rows = [f"{'ab'[i % 2]},1,{','.join(map(str, row))}\n" for i, row in enumerate(itertools.product(range(side), repeat=columns))]
+    random.Random(0).shuffle(rows)
+    half, head = len(rows) // 2, f"y,x,{','.join(names)}\n"
+    assert take(paths, conf, head + "".join(rows[:half])) == (["0001.csv"], 0)
+    assert take(paths, conf, head + "".join(rows[half:])) == (["0002.csv"], 0)
 
 
 def test_one_class_in_a_later_file_is_fine(paths):

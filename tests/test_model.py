@@ -1,5 +1,6 @@
 """The pipeline for estimators and columns of every kind; what is wrong told before data is read; what was written reads back."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 
 from threadpoolctl import threadpool_limits
 
-from lib import config, model, validation
+from lib import config, dataset, model, training, validation
 from lib.errors import UserError
 
 KINDS = {"size": "number", "count": "integer", "plan": "category", "active": "boolean"}
@@ -54,7 +55,7 @@ def truth(c: config.Config, rows: pd.DataFrame) -> np.ndarray:
 
 def fitted(c: config.Config, rows: pd.DataFrame) -> model.Model:
     features = model.build_features(None, rows, c)
-    return model.Model(model.pipeline(c, features).fit(features, truth(c, rows)), c, None, True)
+    return model.Model(model.pipeline(c, features).fit(features, truth(c, rows)), c, model.Features())
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
@@ -118,7 +119,7 @@ def test_one_kind_of_column_alone_is_enough(estimator, columns):
     rows = frame(c)
     answers = np.array(["a", "b"] * 60, dtype=object)
     pipeline = model.pipeline(c, rows).fit(rows, answers)
-    assert set(model.Model(pipeline, c, None, True).predict(rows).values) <= {"a", "b"}
+    assert set(model.Model(pipeline, c, model.Features()).predict(rows).values) <= {"a", "b"}
 
 
 @pytest.mark.parametrize("estimator", ["sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.linear_model.LogisticRegression"])
@@ -133,7 +134,7 @@ def test_columns_of_any_name_are_learnt_from():
     c = conf("sklearn.linear_model.LogisticRegression", columns={name: "number" for name in names})
     rows = frame(c)
     pipeline = model.pipeline(c, rows).fit(rows, np.array(["a", "b"] * 60, dtype=object))
-    assert len(model.Model(pipeline, c, None, True).predict(rows).values) == 120
+    assert len(model.Model(pipeline, c, model.Features()).predict(rows).values) == 120
 
 
 @pytest.mark.parametrize("estimator, steps", [
@@ -218,8 +219,8 @@ def test_the_seed_is_the_estimators_unless_it_has_its_own(params, seed):
 
 def built(source: str, rows: pd.DataFrame | None = None, c: config.Config | None = None) -> pd.DataFrame:
     c = c or conf("sklearn.linear_model.LogisticRegression")
-    build, _ = model.load_features(source.encode(), "features.py")
-    return model.build_features(build, frame(c) if rows is None else rows, c)
+    features, rows = model.load_features(source.encode(), "features.py"), frame(c) if rows is None else rows
+    return features.build(rows, c, features.fit(rows.assign(y="stay"), c))
 
 
 @pytest.mark.parametrize("source, message", [
@@ -235,6 +236,14 @@ def built(source: str, rows: pd.DataFrame | None = None, c: config.Config | None
     ("def build(rows): return rows['size']\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not Series."),
     ("def build(rows): return rows.dropna()\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not "),
     ("def build(rows): return rows[[]]\n", "features.py: build returned no columns."),
+    ("def build(rows): raise SystemExit(3)\n", "features.py: build failed: SystemExit: 3"),
+    ("def fit(rows): return rows['nothing']\ndef build(rows, state): return rows\n", "features.py: fit failed: KeyError: 'nothing'"),
+    ("def fit(rows): raise SystemExit(3)\ndef build(rows, state): return rows\n", "features.py: fit failed: SystemExit: 3"),
+    ("def fit(): return 1\ndef build(rows, state): return rows\n", "features.py: fit failed: TypeError: "),
+    ("fit = 3\ndef build(rows, state): return rows\n", "features.py: fit failed: TypeError: "),
+    ("def fit(rows): return 1\ndef build(rows): return rows\n", "features.py: build failed: TypeError: "),
+    ("def build(rows, state): return rows\n", "features.py: build failed: TypeError: "),
+    ("def fit(rows): return 1\n", "features.py has no function build(rows)."),
 ])
 def test_a_features_py_that_does_not_work_is_told_in_one_line(source, message):
     with pytest.raises(UserError) as error:
@@ -272,15 +281,49 @@ def test_a_new_index_and_names_that_are_no_text_are_put_right():
     assert list(made) == ["3"] and made.index.tolist() == list(range(120))
 
 
-@pytest.mark.parametrize("source, rowwise", [("def build(rows): return rows\n", False), ("rowwise = True\ndef build(rows): return rows\n", True)])
-def test_features_across_rows_are_assumed_unless_the_file_says_rowwise(source, rowwise):
-    assert model.load_features(source.encode(), "features.py")[1] is rowwise
+FIT = "def fit(rows): return rows['size'].mean()\ndef build(rows, state): return rows[['size']].fillna(0) - state\n"
+
+
+@pytest.mark.parametrize("source, rowwise", [
+    ("def build(rows): return rows\n", False), ("rowwise = True\ndef build(rows): return rows\n", True), ("rowwise = False\ndef build(rows): return rows\n", False),
+    (FIT, True), ("rowwise = False\n" + FIT, False), ("rowwise = True\n" + FIT, True),
+])
+def test_features_across_rows_are_assumed_unless_the_file_says_rowwise_or_has_a_fit(source, rowwise):
+    assert model.load_features(source.encode(), "features.py").rowwise is rowwise
+
+
+def test_what_fit_learns_is_what_build_gets():
+    c = conf("sklearn.linear_model.LogisticRegression")
+    features = model.load_features(b"def fit(rows): return {'n': len(rows), 'names': list(rows)}\ndef build(rows, state):\n assert state == {'n': 90, 'names': list(rows)}, state\n return rows[['size']] * 0 + state['n']\n", "features.py")
+    rows = frame(c, missing=0.0).assign(y="stay")
+    state = features.fit(rows.head(90), c)
+    assert state == {"n": 90, "names": list(KINDS)}  # without the target
+    assert (features.build(rows, c, state)["size"] == 90).all()
+
+
+def test_fit_can_not_change_the_rows():
+    c = conf("sklearn.linear_model.LogisticRegression")
+    rows = frame(c).assign(y="stay")
+    before = rows.copy()
+    model.load_features(b"def fit(rows):\n rows['size'] = 0.0\n rows.loc[rows.index[3:], 'plan'] = 'other'\ndef build(rows, state): return rows\n", "features.py").fit(rows, c)
+    pd.testing.assert_frame_equal(rows, before)
+
+
+@pytest.mark.parametrize("source", [None, b"def build(rows): return rows\n"])
+def test_without_a_fit_nothing_is_learnt(source):
+    c = conf("sklearn.linear_model.LogisticRegression")
+    assert model.load_features(source, "features.py").fit(frame(c).assign(y="stay"), c) is None
+
+
+def test_a_fit_that_learns_nothing_hands_none_to_build():
+    assert (built("def fit(rows): pass\ndef build(rows, state): return rows[['size']] * 0 + (state is None)\n", frame(conf("sklearn.linear_model.LogisticRegression"), missing=0.0))["size"] == 1).all()
 
 
 def test_no_features_py_is_the_columns_as_they_are():
-    assert model.load_features(None, "features.py") == (None, True)
+    assert model.load_features(None, "features.py") == model.Features(None, None, True)
     c = conf("sklearn.linear_model.LogisticRegression", columns={**KINDS, "note": "text", "day": "time"})
     assert list(model.build_features(None, frame(c), c)) == list(KINDS)
+    assert list(model.Features().build(frame(c), c, None)) == list(KINDS)
 
 
 def test_text_and_times_alone_need_a_features_py():
@@ -336,10 +379,88 @@ def test_the_features_of_a_version_are_read_back_with_it():
     c = conf("sklearn.linear_model.LogisticRegression")
     source = b"def build(rows): return rows[['size']].fillna(0)\n"
     rows = frame(c)
-    build, rowwise = model.load_features(source, "features.py")
-    features = model.build_features(build, rows, c)
-    made = model.Model(model.pipeline(c, features).fit(features, truth(c, rows)), c, build, rowwise)
+    learnt = model.load_features(source, "features.py")
+    features = learnt.build(rows, c, None)
+    made = model.Model(model.pipeline(c, features).fit(features, truth(c, rows)), c, learnt)
     again = model.load(model.dump(made.pipeline), c, source, "m/v1")
-    assert (again.predict(rows).values == made.predict(rows).values).all() and again.rowwise is False
+    assert (again.predict(rows).values == made.predict(rows).values).all() and again.features.rowwise is False
     with pytest.raises(UserError, match="features.py of m/v1 has no function build"):
         model.load(model.dump(made.pipeline), c, b"x = 1\n", "m/v1")
+
+
+LEARNS = b"""\
+def fit(rows):
+    return {"mean": rows["size"].mean(), "spread": rows["size"].std(), "shares": rows["plan"].value_counts(normalize=True).to_dict()}
+
+def build(rows, state):
+    out = rows[["count", "active"]].copy()
+    out["z"] = (rows["size"] - state["mean"]) / state["spread"]
+    out["common"] = rows["plan"].map(state["shares"]).astype(float)
+    return out
+"""
+
+
+def trained(c: config.Config, seed: int = 0) -> tuple[model.Model, pd.DataFrame]:
+    """A model whose features learn from the first 90 of 120 rows, fitted by training itself; and all its rows."""
+    features = frame(c, seed=seed)
+    rows = dataset.Rows(features.assign(y=truth(c, features)), np.arange(120, dtype=np.uint64), np.ones(120, int))
+    learnt = model.load_features(LEARNS, "features.py")
+    fitted, _ = training.fit_pipeline(c, learnt, rows, np.arange(120) < 90, {})
+    return model.Model(fitted, c, learnt), features
+
+
+def same(a: model.Predictions, b: model.Predictions) -> bool:
+    """Whether two answers are equal, to the last bits that the size of a matrix product leaves open."""
+    if a.probabilities is not None:
+        np.testing.assert_allclose(a.probabilities, b.probabilities, rtol=1e-12, atol=1e-15)
+        return a.values.tolist() == b.values.tolist()
+    np.testing.assert_allclose(a.values, b.values, rtol=1e-12)
+    return True
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS + REGRESSORS)
+def test_what_build_gets_at_scoring_was_learnt_on_the_training_rows_only(estimator):
+    c = conf(estimator)
+    made, rows = trained(c)
+    again = model.load(model.dump(made.pipeline), c, LEARNS, "m/v1")
+    taught = rows.head(90)
+    for one in (made, again):
+        state = getattr(one.pipeline, model.STATE)
+        assert state == {"mean": taught["size"].mean(), "spread": taught["size"].std(), "shares": taught["plan"].value_counts(normalize=True).to_dict()}
+        assert state["mean"] != rows["size"].mean()
+    new = frame(c, 50, seed=3, plans=("basic", "unseen"))
+    assert same(again.predict(new), made.predict(new))
+    state = getattr(again.pipeline, model.STATE)
+    assert same(again.predict(new), again.answer(again.features.build(new, c, state)))  # and scoring learns nothing anew
+    assert getattr(again.pipeline, model.STATE) == state
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS + REGRESSORS)
+def test_with_a_fit_a_row_scored_alone_is_answered_as_in_the_whole_file(estimator):
+    c = conf(estimator)
+    made, _ = trained(c)
+    assert made.features.rowwise
+    new = frame(c, 40, seed=5, plans=("basic", "plus", "unseen"))
+    whole = made.predict(new)
+    for i in range(40):
+        at = slice(i, i + 1)
+        assert same(made.predict(new.iloc[at].reset_index(drop=True)), model.Predictions(whole.values[at], None if whole.probabilities is None else whole.probabilities[at], whole.classes))
+
+
+# the positive class
+
+@pytest.mark.parametrize("named, classes, positive", [(None, ["a", "b"], "b"), ("a", ["a", "b"], "a"), (None, ["a", "b", "c"], None), ("c", ["a", "b", "c"], "c"), (None, None, None)])
+def test_the_positive_class_is_the_one_named_else_the_second_of_two(named, classes, positive):
+    c = replace(conf("sklearn.linear_model.LogisticRegression"), positive=named)
+    assert model.positive_class(c, np.array(classes, dtype=object) if classes else None) == positive
+
+
+def test_a_regression_has_no_positive_class():
+    assert model.positive_class(conf("sklearn.linear_model.Ridge"), None) is None
+
+
+def test_a_positive_class_that_no_row_has_is_told_with_those_there_are():
+    c = replace(conf("sklearn.linear_model.LogisticRegression"), positive="yes")
+    with pytest.raises(UserError) as error:
+        model.positive_class(c, np.array(["a", "b"], dtype=object))
+    assert str(error.value) == "`positive` = 'yes' is not a class of y: a, b."

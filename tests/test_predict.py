@@ -57,7 +57,7 @@ def test_the_same_file_is_logged_once_for_a_version_and_again_for_the_next(train
     assert trained.sql("SELECT version, rows FROM batches ORDER BY id") == [(1, 40), (2, 40)]
 
 
-def big(project, count=120_000):
+def big(project, count=60_000):
     """Rows enough for several chunks."""
     lines = (project.root / "data/cancer/train/0001.csv").read_text().splitlines()
     path = project.root.parent / "big.csv"
@@ -74,13 +74,16 @@ def test_a_bad_row_in_a_late_chunk_keeps_the_whole_file_out(trained):
         file.write(source.read_text().splitlines()[1].replace("17.99", "n/k") + "\n")
     out = trained.root.parent / "out.csv"
     done = trained.run("predict", code=2, CSV=source, OUT=out)
-    assert done.stderr.splitlines()[-1] == f"predict: {source}: line 120002, mean radius: 'n/k' is not a number. Nothing was scored or logged."
+    assert done.stderr.splitlines()[-1] == f"predict: {source}: line 60002, mean radius: 'n/k' is not a number. Nothing was scored or logged."
     assert not out.exists() and log(trained) == []
     assert [path.name for path in (trained.root / "data/cancer/predictions").iterdir() if path.suffix in (".csv", ".tmp")] == []
     assert list(source.parent.glob(".out*")) == []
 
 
-@pytest.mark.parametrize("call, kill_at", [("rename", 1), ("fsync", 1), ("pwrite64", 1), ("pwrite64", 2), ("unlink", 1), ("fsync", 3)])
+SWEPT = [pytest.param("pwrite64", 1), pytest.param("unlink", 1), *(pytest.param(call, k, marks=pytest.mark.slow) for call, k in [("rename", 1), ("rename", 2), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("pwrite64", 2), ("unlink", 2)])]
+
+
+@pytest.mark.parametrize("call, kill_at", SWEPT)
 def test_a_scoring_killed_anywhere_logs_each_row_once_when_typed_again(trained, call, kill_at):
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
@@ -164,14 +167,45 @@ def build(rows):
 """
 
 
-def test_features_are_frozen_into_the_version_and_used_to_score_it(project):
+LEARNT = """
+import pandas as pd
+
+def fit(rows):
+    return rows.groupby("customer")["amount"].agg(["count", "mean"])
+
+def build(rows, known):
+    seen = known.reindex(rows["customer"]).reset_index(drop=True)
+    return pd.DataFrame({"orders": seen["count"].fillna(0), "spent": seen["mean"], "amount": rows["amount"]})
+"""
+
+
+def test_what_features_learn_in_training_is_what_they_know_in_scoring(project):
+    source = orders_csv(project)
+    project.run("new", MODEL="late", CSV=source, TARGET="late", ID="order")
+    (project.root / "models/late/features.py").write_text(LEARNT)
+    project.run("train", MODEL="late")
+    project.run("deploy", MODEL="late")
+    whole, one = project.root.parent / "whole.csv", project.root.parent / "one.csv"
+    project.run("predict", MODEL="late", CSV=source, OUT=whole)
+    single = project.root.parent / "single.csv"
+    single.write_text("\n".join(source.read_text().splitlines()[:2]) + "\n")
+    project.run("predict", MODEL="late", CSV=single, OUT=one)
+    assert whole.read_text().splitlines()[1] == one.read_text().splitlines()[1]
+
+
+def orders_csv(project):
     rng = np.random.default_rng(0)
     rows = ["order,customer,amount,shop,late"]
     for i in range(300):
         amount = round(float(rng.gamma(2, 20)), 2)
         rows.append(f"o{i},c{rng.integers(40)},{amount},{rng.choice(['north', 'south'])},{'yes' if amount > 40 else 'no'}")
-    source = project.root.parent / "orders.csv"
-    source.write_text("\n".join(rows) + "\n")
+    path = project.root.parent / "orders.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_features_are_frozen_into_the_version_and_used_to_score_it(project):
+    source = orders_csv(project)
     project.run("new", MODEL="late", CSV=source, TARGET="late", ID="order")
     (project.root / "models/late/features.py").write_text(FEATURES)
     project.run("train", MODEL="late")

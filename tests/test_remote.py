@@ -90,3 +90,11 @@ def test_an_edited_part_is_refused_and_restored(trained):
     assert "0001.csv was changed after it was taken in" in trained.run("train", code=3).stderr
     trained.run("restore", MODEL="cancer")
     assert "nothing has changed" in trained.run("train").stdout
+
+
+def test_another_remote_gets_everything(pushed, tmp_path):
+    trained, _ = pushed
+    other = tmp_path / "other.git"
+    trained.git("init", "-q", "--bare", str(other))
+    trained.git("remote", "set-url", "origin", str(other))
+    assert "cancer: pushed to origin: cancer/deploy-1, cancer/deploy-2, cancer/deploy-3, cancer/v1, cancer/v2\n" in trained.run("rollback").stdout

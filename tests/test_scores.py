@@ -259,6 +259,45 @@ def test_resamples_in_which_a_metric_is_undefined_are_left_out_of_its_interval()
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
 
 
+def all_one(n: int, right: bool) -> Answers:
+    truth = np.array((["a", "b"] * n)[:n], dtype=object)
+    return Answers(truth, truth if right else np.where(truth == "a", "b", "a").astype(object), None, np.array(["a", "b"], dtype=object), "b")
+
+
+@pytest.mark.parametrize("n", [2, 10, 57, 1000])
+def test_the_interval_of_accuracy_where_all_are_right_or_all_wrong_is_wilsons(n):
+    for right in (True, False):
+        found, = scores.score(["accuracy"], all_one(n, right), 100, 0)
+        wilson = stats.binomtest(n * right, n).proportion_ci(method="wilson")
+        assert found.value == float(right)
+        assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high), abs=1e-4)
+        assert found.low == 0.0 if not right else found.high == 1.0
+        assert found.high - found.low > 0
+
+
+@pytest.mark.parametrize("name", scores.SHARES)
+def test_no_share_is_certain_where_all_answers_are_right(name):
+    found, = scores.score([name], all_one(40, True), 100, 0)
+    assert found.value == found.high == 1.0 and 0.5 < found.low < 1 - 1 / 40
+
+
+@pytest.mark.parametrize("name, value, low, high, expected", [
+    ("accuracy", 0.5, 0.5, 0.5, (0.5, 0.5)), ("accuracy", 1.0, 0.9, 1.0, (0.9, 1.0)), ("accuracy", 0.0, 0.0, 0.1, (0.0, 0.1)), ("roc_auc", 1.0, 1.0, 1.0, (1.0, 1.0)),
+    ("log_loss", 0.0, 0.0, 0.0, (0.0, 0.0)), ("mae", 0.0, 0.0, 0.0, (0.0, 0.0)), ("r2", 1.0, 1.0, 1.0, (1.0, 1.0)),
+])
+def test_an_interval_with_a_spread_and_one_of_no_share_stay_as_they_are(name, value, low, high, expected):
+    assert scores.widened(name, value, low, high, 20) == expected
+
+
+@pytest.mark.parametrize("name", ["recall", "precision"])
+def test_three_rights_of_the_positive_class_are_three_however_many_other_rows_there_are(name):
+    """Recall is a share of the rows that are positive, precision of those said to be; the other rows tell nothing of either."""
+    truth = np.array(["yes"] * 3 + ["no"] * 997, dtype=object)
+    found, = scores.score([name], Answers(truth, truth, None, np.array(["no", "yes"], dtype=object), "yes"), 100, 0)
+    assert found.value == 1.0
+    assert found.low == pytest.approx(stats.binomtest(3, 3).proportion_ci(method="wilson").low, abs=0.01)
+
+
 def test_answers_at_some_rows_are_those_rows():
     a = binary()
     mask = a.truth == "yes"
@@ -338,3 +377,29 @@ def test_a_comparison_that_is_undefined_is_never_significant():
     answers = Answers(truth, truth, half, classes, "b")
     found = scores.compare("roc_auc", answers, answers, 0.0, 100, 0)
     assert math.isnan(found.difference) and (found.p_better, found.p_worse) == (1.0, 1.0)
+
+
+def of_two_and_three(truth: np.ndarray, seed: int = 0) -> tuple[Answers, Answers, Answers]:
+    """What a model of three classes says; one of two; and the latter with a third class that it never expects."""
+    rng = np.random.default_rng(seed)
+    two, three = np.array(["a", "b"], dtype=object), np.array(["a", "b", "c"], dtype=object)
+    raw = rng.random((len(truth), 3)) + 0.3
+    chance = rng.random(len(truth))
+    said, pair = raw / raw.sum(axis=1, keepdims=True), np.column_stack([chance, 1 - chance])
+    padded = np.column_stack([pair, np.zeros(len(truth))])
+    return Answers(truth, three[said.argmax(axis=1)], said, three), Answers(truth, two[pair.argmax(axis=1)], pair, two, "b"), Answers(truth, two[pair.argmax(axis=1)], padded, three)
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c"]])
+def test_brier_of_two_and_of_three_classes_is_compared_on_one_scale(names):
+    """scikit-learn halves the sum for two classes; and a class that a model does not know, it gave no chance."""
+    truth = np.random.default_rng(1).choice(np.array(names, dtype=object), 300)
+    three, two, padded = of_two_and_three(truth)
+    assert scores.compare("brier", three, two, 0.0, 200, 0) == scores.compare("brier", three, padded, 0.0, 200, 0)
+    assert scores.compare("brier", two, three, 0.0, 200, 0) == scores.compare("brier", padded, three, 0.0, 200, 0)
+
+
+def test_brier_of_two_models_of_two_classes_stays_scikit_learns():
+    a = binary()
+    found = scores.compare("brier", a, a, 0.0, 100, 0)
+    assert found.candidate == found.production == pytest.approx(sk.brier_score_loss(codes(a), a.probabilities[:, 1])) and found.difference == 0

@@ -216,6 +216,7 @@ def test_an_interrupted_search_goes_on_and_ends_as_an_uninterrupted_one(project,
     assert project.sql("SELECT trial, fold, params, value FROM trials ORDER BY trial, fold") == whole.sql("SELECT trial, fold, params, value FROM trials ORDER BY trial, fold")
 
 
+@pytest.mark.slow
 def test_other_data_starts_the_search_anew(project):
     edit(project, "[evaluate]", SEARCH.replace("8", "2") + "\n[evaluate]")
     project.run("train")
@@ -243,3 +244,35 @@ def test_a_training_killed_after_its_tag_is_completed_by_the_next_command(traine
     assert trained.sql("SELECT version FROM production") == [(3,)]
     assert [entry["event"] for entry in trained.audit()][-2:] == ["register", "deploy"]
     assert (trained.root / "models/cancer/v3/model.joblib").exists()
+
+
+def test_a_repository_without_a_commit_tags_the_project_and_no_secrets(project):
+    import shutil
+    shutil.rmtree(project.root / ".git")
+    project.git("init", "-q")
+    (project.root / ".env").write_text("PASSWORD=hunter2\n")
+    project.run("train")
+    tagged = project.git("ls-tree", "-r", "--name-only", "cancer/v1").split()
+    assert ".env" not in tagged and "scripts/train.py" in tagged and "models/cancer/v1/model.joblib" in tagged
+
+
+def test_checking_out_a_version_and_going_back_costs_nothing(trained):
+    trained.git("stash", "-q")
+    trained.git("checkout", "-q", "cancer/v1", **{})
+    trained.git("checkout", "-q", "main")
+    trained.git("stash", "pop", "-q")
+    trained.run("train")
+    assert (trained.root / "data/cancer/train/0001.csv").exists() and (trained.root / "models/cancer/production/model.joblib").exists()
+
+
+def test_a_database_locked_by_a_shell_is_one_line_and_a_reader_is_served(trained, monkeypatch):
+    import sqlite3
+    connection = sqlite3.connect(trained.root / "metrics.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        began = time.monotonic()
+        assert "v1 live since" in trained.run("status").stdout
+        assert time.monotonic() - began < 10
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()

@@ -165,7 +165,7 @@ def default_metric(raw: dict) -> str:
 
 def parse_table(raw, where: str) -> dict:
     if not isinstance(raw, dict):
-        raise UserError(f"[{where}] must be a table, not {raw!r}.")
+        raise UserError(f"[{where}] must be a table, not {repr(raw) if isinstance(raw, str) else shown(raw)}.")
     return raw
 
 
@@ -280,6 +280,8 @@ def check_roles(config: Config) -> None:
         raise UserError("`positive` is for classification.")
     if config.time and config.columns[config.time].type != "time":
         raise UserError(f'`time` names the column {config.time!r}, whose type is {config.columns[config.time].type}. Give it type = "time".')
+    if config.id and config.columns[config.id].nullable:
+        raise UserError(f"the id {config.id!r} can't be nullable: a row without it can't be told from the others.")
     if target.nullable:
         raise UserError(f"the target {config.target!r} can't be nullable: a row without it teaches nothing.")
     if not config.features:
@@ -330,11 +332,9 @@ def check_loop(config: Config) -> None:
     check_choice(monitor.rule, ("sequential", "simple"), "monitor.rule")
     for where, text in (("monitor.matures", monitor.matures), ("retrain.cooldown", again.cooldown), ("retrain.every", again.every or "1d")):
         seconds(text, where)
-    if not monitor.window.isdecimal():
-        seconds(monitor.window, "monitor.window")
-    for window in again.windows:
-        if window != "all" and not window.isdecimal():
-            seconds(window, "retrain.windows")
+    for where, window in (("monitor.window", monitor.window), *(("retrain.windows", window) for window in again.windows if window != "all")):
+        if re.fullmatch(r"0*[mhd]?|\d{10,}", window) and window or not window.isdecimal() and not seconds(window, where):
+            raise UserError(f"`{where}` = {shown(window)} is no window: a number of rows, such as 3000, or a span of time, such as 24h or 7d.")
     if not again.windows:
         raise UserError('`retrain.windows` is empty; such as ["all", "3000"].')
     if config.task == "classification" and monitor.floor is not None and not 0 < monitor.floor < 1:

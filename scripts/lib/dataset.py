@@ -76,7 +76,14 @@ def nothing(rows: int, column: Column) -> pd.Series:
 
 def row_keys(frame: pd.DataFrame, config: Config) -> np.ndarray:
     """64 bits a row, shape (rows,): of its id, else of its content. They decide who examines, so they must never change."""
-    return text_keys(frame[config.id].astype(str)) if config.id else content_keys(frame)
+    return text_keys(as_texts(frame[config.id])) if config.id else content_keys(frame)
+
+
+def as_texts(column: pd.Series) -> pd.Series:
+    """Values as text, the same whatever the column's other values are: 1 is "1", be it int64 or float64."""
+    if pd.api.types.is_float_dtype(column) and (column == column.round()).all():
+        column = column.map(int)
+    return column.astype(str)
 
 
 def content_keys(frame: pd.DataFrame) -> np.ndarray:
@@ -88,9 +95,15 @@ def content_keys(frame: pd.DataFrame) -> np.ndarray:
     for name in frame:
         column, salt = frame[name], np.uint64(csvfile.key(str(name).encode()))
         missing = column.isna().to_numpy()
-        mixed = (value_bits(column, missing) ^ salt) * MULTIPLIER
-        total += np.where(missing, np.uint64(0), (mixed ^ (mixed >> np.uint64(29))) * MULTIPLIER)
+        total += np.where(missing, np.uint64(0), mixed(value_bits(column, missing) ^ salt))
     return total
+
+
+def mixed(bits: np.ndarray) -> np.ndarray:
+    """Each bit in reach of all 64 (the finalizer of SplitMix64: Steele, Lea and Flood 2014): small whole numbers differ in their highest bits alone."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def value_bits(column: pd.Series, missing: np.ndarray) -> np.ndarray:

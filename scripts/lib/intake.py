@@ -77,7 +77,7 @@ class Known:
         if self.config.id:
             self.ids.update(zip(dataset.row_keys(frame, self.config).tolist(), content))
         for name, held in self.unique.items():
-            held.update(frame[name].dropna().astype(str))
+            held.update(dataset.as_texts(frame[name].dropna()))
         if self.config.task == "classification":
             self.classes.update(dataset.labels(frame[self.config.target], self.config))
 
@@ -144,7 +144,8 @@ def sift(chunk: csvfile.Chunk, typed: pd.DataFrame, known: Known, seen: Counter)
             text = typed[name].iloc[index]
             faults.append(Fault(chunk.lines[index], name, str(text), f"{str(text)!r} was taken in before with other values; parts are never rewritten"))
     for column, held in known.unique.items():
-        texts = typed[column].astype(str).tolist() if held and column in typed else []
+        present = typed[column].dropna() if held and column in typed else typed.iloc[:0, 0]
+        texts = dataset.as_texts(present).reindex(typed.index).tolist()
         faults += [Fault(chunk.lines[i], column, text, f"{text!r} was taken in before and must be unique") for i, text in enumerate(texts) if new[i] and text in held]
     return new, faults
 

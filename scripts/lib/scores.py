@@ -80,7 +80,7 @@ def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
         return mean_of(-np.log(np.clip(chosen_probability(answers), np.finfo(float).eps, 1)))
     if name == "brier":
         hit = answers.truth[:, None] == answers.classes[None, :]
-        losses = ((answers.probabilities - hit) ** 2).sum(axis=1)
+        losses = ((answers.probabilities - hit) ** 2).sum(axis=1) + ~hit.any(axis=1)  # a class it does not know was given no chance
         return mean_of(losses / 2 if len(answers.classes) == 2 else losses)
     if name == "roc_auc":
         return auc_statistic(answers)
@@ -190,9 +190,16 @@ def score(names: list[str], answers: Answers, resamples: int, seed: int, label: 
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.array([[function(weights) for function in functions] for weights in resampled(n, resamples, seed)])
     tail = 100 * (1 - CONFIDENCE) / 2
-    ends = [widened(name, value, *interval(column, tail), n) for name, value, column in zip(names, values, drawn.T)]
+    ends = [widened(name, value, *interval(column, tail), examined(name, answers)) for name, value, column in zip(names, values, drawn.T)]
     low, high = np.array(ends).T if names else ([], [])
     return [Score(label, name, value, float(a), float(b), n) for name, value, a, b in zip(names, values, low, high)]
+
+
+def examined(name: str, answers: Answers) -> int:
+    """How many rows the metric is a share of."""
+    if answers.positive is None or name not in ("precision", "recall", "f1"):
+        return len(answers.truth)
+    return int(((answers.values if name == "precision" else answers.truth) == answers.positive).sum())
 
 
 def widened(name: str, value: float, low: float, high: float, n: int) -> tuple[float, float]:

@@ -34,8 +34,8 @@ class Config:
     wobble: WobbleConfig = WobbleConfig()
     longest_spell: int = 60      # days that a spell without an alarm is kept out of the wobble
     window: int = 14             # days in the estimate of the current loss
-    beyond_doubt: float = 4.0    # standard deviations of a day's mean at which it may raise the alarm alone
-    first_days_sd: float = 0.06  # added to these while few days are known
+    beyond_doubt: float = 3.5    # standard deviations of a day's mean at which it may raise the alarm alone
+    first_days_sd: float = 0.03  # added to these while few days are known
 
 
 @dataclass(frozen=True)
@@ -171,15 +171,26 @@ def _judge(reference, state, variance, limit, config):
     day, bound, spread = state.today, reference.bound, dispersion(state.wobble.pooled)
     inflation = 1 + day.labels * variance / (spread * bound * (1 - bound))
     # One odd day brings part of the evidence only, and a second one must confirm it; one beyond all wobble speaks for itself.
-    unknown = config.first_days_sd ** 2 * config.wobble.prior_days / (config.wobble.prior_days + state.wobble.days)
-    surprise = (day.losses / day.labels - bound) / math.sqrt(spread * bound * (1 - bound) / day.labels + variance + unknown)
-    most = (1.1 if surprise > config.beyond_doubt else 0.6) * math.log(limit)
+    beyond = _surprise(day, bound, spread, variance, state.wobble.days, config) > config.beyond_doubt
+    most = (1.1 if beyond else 0.6) * math.log(limit)
     logs = [min(log_likelihood_ratio(day, bound, drop, spread) / inflation, most) for drop in config.drops]
     evidence = [(old + 1 / len(logs)) * math.exp(log) for old, log in zip(reference.evidence, logs)]
+    if beyond and not state.wobble.days:  # the first day of all: a model that fails at once must not wait for a second
+        evidence = [max(each, 1.1 * limit / len(logs)) for each in evidence]
     # The ceiling lets an alarm clear soon after a recovery; lowering a statistic costs no validity.
     ceiling = min(1.0, 10 * limit / max(sum(evidence), limit))
     cusum = (min(max(old + log, 0.0), math.log(10 * limit)) for old, log in zip(reference.cusum, logs))
     return Reference(reference.name, bound, tuple(each * ceiling for each in evidence), tuple(cusum))
+
+
+def _surprise(day, bound, spread, variance, days, config):
+    """How many standard deviations a day's mean lies beyond the bound: the chart of Shewhart (1931) beside the slower test (Lucas 1982).
+
+    The deviation is that of the labels, of the day-to-day wobble, and of not knowing it yet.
+    """
+    known = config.wobble.prior_days + days
+    wobble = variance / max(config.wobble.persistence, 1.0) + config.first_days_sd ** 2 * config.wobble.prior_days / known
+    return (day.losses / day.labels - bound) / math.sqrt(spread * bound * (1 - bound) / day.labels + wobble)
 
 
 def _current_loss(state, config):

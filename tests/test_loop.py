@@ -1,0 +1,328 @@
+"""The closed loop: outcomes joined to predictions, the check, retraining, rolling back, alerts."""
+import csv
+import http.server
+import json
+import os
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import edit
+
+
+@pytest.fixture(scope="session")
+def live_template(trained_template, tmp_path_factory):
+    """cancer v1 live, and 300 rows of today scored by it."""
+    project = trained_template.copy(tmp_path_factory.mktemp("live") / "project")
+    project.run("predict", CSV=world(project, 1), OUT=project.root.parent / "answers-1.csv")
+    return project
+
+
+@pytest.fixture
+def live(live_template, tmp_path):
+    for name in ("answers-1.csv", "rows-1.csv"):
+        (tmp_path / name).write_bytes((live_template.root.parent / name).read_bytes())
+    return live_template.copy(tmp_path / "project")
+
+
+def world(project, seed, rows=300, changed=False):
+    """Rows like the model's own, each moved a little; in a changed world the measurements come out larger."""
+    frame = pd.read_csv(project.root / "data/cancer/train/0001.csv").sample(rows, random_state=seed, replace=True).reset_index(drop=True)
+    numbers = frame.select_dtypes("number").columns
+    frame[numbers] *= 1 + np.random.default_rng(seed).normal(0, 0.01, frame[numbers].shape)
+    if changed:
+        frame[["mean texture", "worst texture", "worst area"]] *= 1.6
+        frame[["worst radius", "worst perimeter"]] *= 1.25
+    path = project.root.parent / f"rows-{seed}.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def outcomes(project, seed, wrong=0, rows=None, name="labels.csv"):
+    """True labels for the rows of `world(seed)`, the first `wrong` of them turned into what the model did not say."""
+    answers = pd.read_csv(project.root.parent / f"answers-{seed}.csv")
+    labels = pd.DataFrame({"id": answers["id"], "label": pd.read_csv(project.root.parent / f"rows-{seed}.csv")["diagnosis"]})
+    labels.loc[:wrong - 1, "label"] = answers["prediction"].map({"malignant": "benign", "benign": "malignant"})
+    path = project.root.parent / name
+    labels.iloc[rows or slice(None)].to_csv(path, index=False)
+    return path
+
+
+def day(project, model="cancer"):
+    return project.sql("SELECT sum(predictions), sum(labels), round(sum(losses), 6), sum(corrections) FROM outcomes WHERE model = ?", model)[0]
+
+
+def test_labels_count_once_whatever_their_order_and_corrections_are_counted(live):
+    whole = outcomes(live, 1)
+    live.run("label", CSV=outcomes(live, 1, rows=slice(100, 200), name="b.csv"))
+    live.run("check")
+    assert day(live)[:2] == (300, 100)
+    live.run("label", CSV=whole)  # a hundred of them again
+    live.run("label", CSV=whole)
+    live.run("check")
+    right = day(live)
+    assert right[:2] == (300, 300) and right[3] == 0
+    live.run("label", CSV=outcomes(live, 1, wrong=50, rows=slice(0, 50), name="c.csv"))
+    live.run("check")
+    assert day(live)[1] == 300 and day(live)[3] == 50 - int(round(wrong_of(live, 50))) and day(live)[2] >= 50
+    live.run("label", CSV=whole)
+    live.run("check")
+    assert day(live)[2] == right[2]
+
+
+def wrong_of(live, count):
+    answers = pd.read_csv(live.root.parent / "answers-1.csv")[:count]
+    return (answers["prediction"] != pd.read_csv(live.root.parent / "rows-1.csv")["diagnosis"][:count]).sum()
+
+
+def test_the_counts_are_those_of_pandas_over_the_whole_log(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=37))
+    live.run("check")
+    said = pd.concat(pd.read_csv(path) for path in (live.root / "data/cancer/predictions").glob("*.csv"))
+    true = pd.concat(pd.read_csv(path) for path in (live.root / "data/cancer/labels").glob("*.csv")).drop_duplicates("id", keep="last")
+    both = said.merge(true, on="id")
+    assert day(live)[1:3] == (len(both), (both["prediction"] != both["label"]).sum())
+    assert live.sql("SELECT accuracy, labels FROM accuracy_by_day") == [(round((both["prediction"] == both["label"]).mean(), 4), 300)]
+
+
+def test_a_label_that_comes_before_its_prediction_waits_for_it(live):
+    early = live.root.parent / "early.csv"
+    source = world(live, 7, rows=40)
+    import hashlib
+    prefix = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    early.write_text("id,label,time\n" + "".join(f"{prefix}-{i + 1},benign,2026-01-05T10:00:00Z\n" for i in range(40)) + "nobody,benign,2026-01-05\n")
+    live.run("label", CSV=early)
+    live.run("check")
+    assert day(live)[:2] == (300, 0)
+    live.run("predict", CSV=source)
+    live.run("check")
+    assert day(live)[:2] == (340, 40)
+
+
+def test_a_healthy_model_is_healthy_and_too_few_labels_say_so_with_what_to_expect(live):
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 10)))
+    done = live.run("check")
+    assert done.stdout.startswith("cancer v1: not enough labels yet: 10 labels for 300 matured predictions (3.3%), 30 needed; its scores let one expect accuracy 0.9")
+    assert "(blind to a change of concept)" in done.stdout
+    live.run("label", CSV=outcomes(live, 1))
+    done = live.run("check")
+    assert ", 300 labels for 300 matured predictions (100.0%), floor 0.9" in done.stdout and done.stdout.endswith(": healthy\n")
+    assert live.sql("SELECT verdict, labels, matured FROM checks ORDER BY id") == [("unknown", 10, 300), ("healthy", 300, 300)]
+
+
+def test_a_drop_is_exit_3_with_one_alert_that_clears_when_it_is_over(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=150))
+    done = live.run("check", code=3)
+    assert ": dropped\n" in done.stdout and done.stderr.startswith("check: ALERT cancer: cancer v1: accuracy 0.")
+    assert "ALERT" not in live.run("check", code=3).stderr
+    assert live.sql("SELECT kind, resolved FROM alerts") == [("dropped", None)]
+    assert live.make("check", code=2).returncode == 2
+
+
+def test_nothing_new_is_read_twice_and_a_rewritten_log_is_read_again(live):
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("check")
+    before = day(live)
+    log, = (live.root / "data/cancer/predictions").glob("*.csv")
+    live.run("check")
+    assert day(live) == before
+    text = log.read_text().splitlines()
+    log.write_text("\n".join(text[:101]) + "\n")  # rotated or truncated by hand
+    live.run("check")
+    assert day(live)[:2] == (100, 100)
+    log.write_text("\n".join(text) + "\n")
+    live.run("check")
+    assert day(live) == before
+    for path in (live.root / "data/cancer/predictions/.index").iterdir():
+        path.unlink()
+    live.run("check")
+    assert day(live) == before
+    assert live.sql("SELECT sum(fed_labels) FROM outcomes") == [(300,)]
+
+
+def test_a_torn_last_line_is_not_read_until_it_is_whole(live):
+    log, = (live.root / "data/cancer/predictions").glob("*.csv")
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-20])
+    live.run("check")
+    assert day(live)[0] == 299
+    log.write_bytes(whole)
+    live.run("check")
+    assert day(live)[0] == 300
+
+
+def test_ids_and_classes_with_commas_quotes_and_line_breaks_are_joined(project):
+    ids = ['a,b', 'say "hi"', "two\nlines", "ünï", "x" * 70, *(f"c{i}" for i in range(60))]
+    rows = pd.DataFrame({"key_id": ids, "size": np.arange(65.0), "kind": ['big, "very"' if i % 2 else "small" for i in range(65)]})
+    source = project.root.parent / "odd.csv"
+    rows.to_csv(source, index=False)
+    project.run("new", MODEL="odd", CSV=source, TARGET="kind", ID="key_id")
+    edit(project, "min = {accuracy = 0.507}", "min = {accuracy = 0.0}", model="odd")
+    project.run("train", MODEL="odd")
+    project.run("deploy", MODEL="odd")
+    project.run("predict", MODEL="odd", CSV=source)
+    project.run("label", MODEL="odd", CSV=source)
+    project.run("check", MODEL="odd")
+    said = pd.read_csv(next((project.root / "data/odd/predictions").glob("*.csv")))
+    assert day(project, "odd")[:3] == (65, 65, (said["prediction"] != rows["kind"]).sum())
+
+
+@pytest.mark.parametrize("text, words", [
+    ("id,label\n1,purple\n", "line 2, label: 'purple' is not one of the allowed values"),
+    ("id,label\n1,\n", "line 2, label: is missing"),
+    ("id,truth\n1,benign\n", "needs a column id and a column label (or diagnosis); it has: id, truth."),
+    ("id,label,time\n1,benign,soon\n", "line 2, time: 'soon' is not a time"),
+])
+def test_labels_that_do_not_fit_are_refused_whole(live, text, words):
+    path = live.root.parent / "bad.csv"
+    path.write_text(text)
+    done = live.run("label", code=2, CSV=path)
+    assert words in done.stderr and not list((live.root / "data/cancer/labels").glob("*.csv"))
+
+
+def test_the_simple_rule_judges_the_window_alone(live):
+    edit(live, "[columns]", '[monitor]\nrule = "simple"\nwindow = "24h"\nfloor = 0.9\n\n[columns]')
+    live.run("label", CSV=outcomes(live, 1, wrong=60))
+    assert ", floor 0.9: dropped" in live.run("check", code=3).stdout
+    edit(live, "floor = 0.9", "floor = 0.7")
+    assert ", floor 0.7: healthy" in live.run("check").stdout
+    assert live.sql("SELECT DISTINCT rule FROM checks") == [("simple",)]
+
+
+def test_predictions_are_judged_once_they_have_matured(live):
+    edit(live, "[columns]", '[monitor]\nmatures = "2d"\n\n[columns]')
+    live.run("label", CSV=outcomes(live, 1, wrong=200))
+    assert "0 labels for 0 matured predictions" in live.run("check").stdout
+
+
+def changed_world(live):
+    """A day in a changed world, scored and labelled."""
+    live.run("predict", CSV=world(live, 5, 600, changed=True), OUT=live.root.parent / "answers-5.csv")
+    live.run("label", CSV=outcomes(live, 5))
+
+
+def test_a_drop_is_healed_by_a_version_that_learnt_the_new_world(live):
+    changed_world(live)
+    done = live.run("retrain")
+    assert "cancer: part 0002 taken in, 600 labelled predictions\n" in done.stdout
+    assert "must be better (p = " in done.stdout and "cancer v3 is live (deployment 2, tag cancer/deploy-2)" in done.stdout
+    assert os.readlink(live.root / "models/cancer/production") == "v3"
+    (outcome, reason, p_value), = live.sql("SELECT outcome, reason, p_value FROM retrains")
+    assert outcome == "deployed" and reason.startswith("accuracy dropped to 0.") and p_value < 0.05
+    assert live.sql("SELECT action, replaced FROM production") == [("retrain", 1)]
+    assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL") == []
+    assert "went live by retraining" in live.run("history").stdout
+    manifest = json.loads((live.root / "models/cancer/v3/manifest.json").read_bytes())
+    assert manifest["refit"] and "the newest 150 labelled rows" in manifest["holdout"]
+    assert "not enough labels yet" in live.run("retrain").stdout  # the new version starts with a clean slate
+    assert live.sql("SELECT count(*) FROM retrains") == [(1,)]
+
+
+def test_cooldown_and_budget_postpone_and_say_so(live):
+    edit(live, "[columns]", '[retrain]\ncooldown = "6h"\n\n[columns]')
+    live.run("label", CSV=outcomes(live, 1, wrong=150))  # noise: nothing can be learnt from it
+    assert live.run("retrain", code=3).stderr.count("ALERT") == 2
+    done = live.run("retrain")
+    assert "retraining is due (accuracy dropped to 0." in done.stdout and "postponed: the last one was at" in done.stdout
+    edit(live, 'cooldown = "6h"', 'cooldown = "0m"\nmax_per_week = 1')
+    assert "postponed: 1 retrainings in the last 7 days, max_per_week = 1" in live.run("retrain").stdout
+    assert live.sql("SELECT outcome FROM retrains ORDER BY id") == [("refused",), ("postponed",), ("postponed",)]
+    assert os.readlink(live.root / "models/cancer/production") == "v1"
+    assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL ORDER BY kind") == [("dropped",), ("refused",)]
+
+
+def test_a_deployed_version_that_does_worse_than_the_one_before_is_rolled_back(live):
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("check")
+    live.run("deploy")
+    live.run("predict", CSV=world(live, 8), OUT=live.root.parent / "answers-8.csv")
+    live.run("label", CSV=outcomes(live, 8, wrong=150))
+    done = live.run("retrain")
+    assert "cancer v1 is live (deployment 3" in done.stdout and "ALERT cancer: v2 was rolled back to v1: mean loss 0.5" in done.stderr
+    assert live.sql("SELECT action, version FROM production") == [("rollback", 1)]
+
+
+def test_cron_skips_a_model_that_is_being_worked_on(live):
+    import fcntl
+    with open(live.root / "models/cancer/.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = live.run("retrain", TRIGGER="cron", MODEL="cancer")
+    assert done.stdout.startswith("cancer: skipped: another command is at work on this model.")
+    assert live.sql("SELECT trigger, status FROM runs ORDER BY id DESC LIMIT 1") == [("cron", "done")]
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    answer, got = 200, []
+
+    def do_POST(self):
+        type(self).got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(type(self).answer)
+        self.end_headers()
+
+    def log_message(self, *_):
+        return
+
+
+@pytest.fixture
+def webhook():
+    Webhook.answer, Webhook.got = 200, []
+    server = http.server.HTTPServer(("127.0.0.1", 0), Webhook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_webhook_gets_each_alert_once_and_a_dead_one_loses_none(live, webhook):
+    live.run("label", CSV=outcomes(live, 1, wrong=150))
+    done = live.run("check", code=3, WEBHOOK_URL="http://127.0.0.1:9/secret")
+    assert "warning: the webhook did not take 1 alert(s): ConnectionRefusedError. The next command tries again." in done.stderr
+    Webhook.answer = 500
+    assert "it answered 500" in live.run("check", code=3, WEBHOOK_URL=webhook).stderr
+    Webhook.answer = 200
+    live.run("check", code=3, WEBHOOK_URL=webhook)
+    live.run("check", code=3, WEBHOOK_URL=webhook)
+    assert len(Webhook.got) == 2 and Webhook.got[1]["text"].startswith("cancer: cancer v1: accuracy 0.")
+    assert live.sql("SELECT attempts, delivered IS NOT NULL FROM alerts") == [(3, 1)]
+    everything = "".join(path.read_text(errors="replace") for path in [live.root / "metrics.db", live.root / "models/cancer/audit.jsonl"])
+    assert "/secret" not in everything
+
+
+def test_a_webhook_file_that_others_can_read_is_not_used(live, webhook):
+    (live.root / ".webhook").write_text(webhook)
+    (live.root / ".webhook").chmod(0o644)
+    live.run("label", CSV=outcomes(live, 1, wrong=150))
+    assert "can be read by others, so it is not used" in live.run("check", code=3).stderr and Webhook.got == []
+    (live.root / ".webhook").chmod(0o600)
+    live.run("check", code=3)
+    assert len(Webhook.got) == 1
+
+
+def test_a_check_without_news_imports_neither_numpy_nor_pandas(live):
+    import subprocess
+    import sys
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("check")
+    code = "import sys; sys.path.insert(0, 'scripts'); import check; code = check.main([]); heavy = {'pandas', 'sklearn', 'numpy'} & set(sys.modules); assert not heavy, heavy; sys.exit(code)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env=live.env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_regression_is_watched_by_its_error(project):
+    text = (project.root / "models/diabetes/model.toml").read_text()
+    start, end = text.index("[search]"), text.index("[evaluate]")
+    (project.root / "models/diabetes/model.toml").write_text(text[:start] + text[end:])
+    project.run("train", MODEL="diabetes")
+    project.run("deploy", MODEL="diabetes")
+    out = project.root.parent / "out.csv"
+    project.run("predict", MODEL="diabetes", CSV="data/diabetes/train/0001.csv", OUT=out)
+    said, true = pd.read_csv(out), pd.read_csv(project.root / "data/diabetes/train/0001.csv")["progression"]
+    labels = project.root.parent / "labels.csv"
+    pd.DataFrame({"id": said["id"], "progression": true}).to_csv(labels, index=False)
+    project.run("label", MODEL="diabetes", CSV=labels)
+    mae = (said["prediction"] - true).abs().mean()
+    assert f"diabetes v1: mae {mae:.4f} [" in project.run("check", MODEL="diabetes").stdout
+    pd.DataFrame({"id": said["id"], "progression": true + 200}).to_csv(labels, index=False)
+    project.run("label", MODEL="diabetes", CSV=labels)
+    assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(mae, 4), None)]
