@@ -38,8 +38,8 @@ NUMBERS = {"age": lambda i: 20 + i % 50, "spent": lambda i: round(math.sin(i) * 
 
 @pytest.mark.parametrize("cells, kind, values, positive, limit", [
     (["stay", "stay", "leave"], "category", ("leave", "stay"), "leave", 0.666),
-    (["false", "true", "false", "false"], "boolean", None, "true", 0.75),
-    (["no", "no", "yes"], "boolean", None, "yes", 0.666),
+    (["false", "true", "false", "false"], "category", ("false", "true"), "true", 0.75),
+    (["no", "no", "yes"], "category", ("no", "yes"), "yes", 0.666),
     (["1", "0", "0"], "integer", None, "1", 0.666),
     (["1", "2", "3"], "integer", None, None, 0.333),
     (["low", "mid", "high"], "category", ("high", "low", "mid"), None, 0.333),
@@ -52,7 +52,7 @@ def test_classes_of_any_kind_make_a_classification(tmp_path, cells, kind, values
     conf, _ = made(tmp_path, table(y=cells, **NUMBERS), "y")
     assert (conf.task, conf.metric, conf.target) == ("classification", "accuracy", "y")
     assert (conf.columns["y"].type, conf.columns["y"].values) == (kind, values)
-    assert conf.positive == ({"yes": "true"}.get(positive, positive) if kind == "boolean" else positive)
+    assert conf.positive == positive
     assert conf.thresholds.min == {"accuracy": limit} and conf.thresholds.max == {}
     assert conf.columns["y"].min is None and conf.columns["y"].max is None
 
@@ -114,7 +114,7 @@ def test_a_column_of_any_name_is_written_and_read_back(tmp_path, name):
 
 @pytest.mark.parametrize("names, id_column, time_column", [
     (("customer_id", "day"), "customer_id", "day"), (("ID", "created_at"), "ID", "created_at"), (("uuid", "order_date"), "uuid", "order_date"), (("key", "timestamp"), "key", "timestamp"),
-    (("paid", "birth_date"), None, None), (("idea", "since"), None, None),
+    (("paid", "birth_date"), None, None), (("idea", "since"), None, "since"),
 ])
 def test_id_and_time_are_told_from_their_names_and_values(tmp_path, names, id_column, time_column):
     texts = table(y=["a", "b"], **{names[0]: lambda i: f"k{i}", names[1]: lambda i: f"2026-05-{i % 28 + 1:02d}"}, **NUMBERS)

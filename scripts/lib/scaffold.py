@@ -89,7 +89,8 @@ def likely_id(texts: pd.DataFrame, columns: dict, target: str) -> str | None:
 
 def likely_time(columns: dict, target: str) -> str | None:
     found = [name for name, column in columns.items() if column["type"] == "time" and name != target]
-    return found[0] if len(found) == 1 and not BIRTH.search(found[0]) else None
+    others = [name for name, column in columns.items() if name != target and column["type"] not in ("time", "text")]
+    return found[0] if len(found) == 1 and others and not BIRTH.search(found[0]) else None
 
 
 def infer_task(texts: pd.Series, column: dict) -> str:
@@ -150,8 +151,6 @@ def threshold(task: str, answers: pd.Series) -> tuple[str, float, str]:
 def positive(answers: pd.Series, column: dict) -> str:
     """Of two classes the rarer, which is what one looks for."""
     rarer = answers.value_counts().index[-1]
-    if column["type"] == "boolean":
-        return "true" if rarer.strip().lower() in validation.TRUE else "false"
     return str(int(float(rarer))) if column["type"] == "integer" else rarer
 
 
