@@ -14,8 +14,7 @@ def block(root: Path) -> str:
     """crontab.txt with the project's folder filled in, between the markers."""
     quoted = "'" + str(root).replace("'", "'\\''") + "'"
     text = Template((root / "crontab.txt").read_text()).substitute(root=quoted.replace("%", "\\%"))
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return "\n".join([BEGIN.format(root=root), *lines, END.format(root=root)]) + "\n"
+    return "\n".join([BEGIN.format(root=root), *text.splitlines(), END.format(root=root)]) + "\n"
 
 
 def without_block(table: str, root: Path) -> str:

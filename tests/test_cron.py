@@ -1,0 +1,122 @@
+"""make cron and uncron on a real crontab, and a real cron daemon that heals a model."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_loop import changed_world, live, live_template  # noqa: F401
+
+FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
+
+@pytest.fixture
+def crontab():
+    """The user's real crontab, given back as it was."""
+    if not shutil.which("crontab"):
+        pytest.skip("cron is not installed")
+    before = subprocess.run(["crontab", "-l"], capture_output=True, text=True)
+    yield lambda: subprocess.run(["crontab", "-l"], capture_output=True, text=True).stdout
+    if before.returncode == 0:
+        subprocess.run(["crontab", "-"], input=before.stdout, text=True, check=True)
+    else:
+        subprocess.run(["crontab", "-r"], capture_output=True)
+
+
+def put(text):
+    subprocess.run(["crontab", "-"], input=text, text=True, check=True)
+
+
+OTHERS = "# mine\nMAILTO=\"\"\n5 4 * * *  echo '100\\%'   # odd   spaces\n"
+
+
+def test_cron_installs_between_markers_and_uncron_leaves_the_rest_byte_for_byte(project, crontab):
+    put(OTHERS)
+    done = project.run("cron")
+    assert done.stdout.startswith("installed in your crontab:\n")
+    table = crontab()
+    assert table.startswith(OTHERS + f"# >>> lean mlops: {project.root} >>>\n")
+    assert f"7 * * * *    sh '{project.root}'/scripts/in-cron.sh retrain 2h\n" in table
+    assert project.run("cron").stdout.startswith("in your crontab already:\n") and crontab() == table
+    assert project.run("uncron").stdout == "taken out of your crontab\n"
+    assert crontab() == OTHERS
+    assert project.run("uncron").stdout == "your crontab has no entries of this project\n"
+
+
+def test_a_changed_crontab_txt_replaces_the_old_entries(project, crontab):
+    put(OTHERS)
+    project.run("cron")
+    path = project.root / "crontab.txt"
+    path.write_text(path.read_text().replace("7 * * * *", "9 * * * *"))
+    project.run("cron")
+    assert crontab().count("in-cron.sh") == 2 and "9 * * * *" in crontab() and "7 * * * *" not in crontab()
+
+
+def test_without_a_crontab_one_is_made_and_taken_away_again(project, crontab):
+    subprocess.run(["crontab", "-r"], capture_output=True)
+    project.run("cron")
+    assert "in-cron.sh retrain" in crontab()
+    project.run("uncron")
+    assert crontab() == ""
+
+
+def test_markers_that_lost_their_partner_stop_it(project, crontab):
+    project.run("cron")
+    put(crontab().replace(f"# <<< lean mlops: {project.root} <<<\n", ""))
+    before = crontab()
+    assert "the markers of this project in your crontab do not match" in project.run("cron", code=2).stderr
+    assert crontab() == before
+
+
+def test_where_there_is_no_crontab_command_the_lines_to_paste_are_shown(project, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name in ("git", "git-lfs", "sync"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+    done = project.run("cron", code=1, PATH=tmp_path / "bin")
+    assert "in-cron.sh retrain 2h\n" in done.stdout and "Install it with: sudo apt-get install cron" in done.stderr
+
+
+def job(live, **env):  # noqa: F811
+    return subprocess.run(["sh", str(live.root / "scripts/in-cron.sh"), "retrain", "10m"], cwd="/", capture_output=True, text=True,
+                          env={"HOME": str(live.home), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "root", **env})
+
+
+def test_a_job_in_cron_s_bare_environment_keeps_its_own_log_and_mails_alerts_alone(live):  # noqa: F811
+    (live.root / ".venv").symlink_to(sys.prefix)
+    done = job(live)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "not enough labels yet" in (live.root / ".log/retrain.log").read_text()
+    assert live.sql("SELECT trigger FROM runs ORDER BY id DESC LIMIT 1") == [("cron",)]
+    changed_world(live)
+    done = job(live)
+    assert done.stderr.startswith("retrain: ALERT cancer: cancer v1: accuracy 0.") and done.stderr.count("\n") == 1
+    assert os.readlink(live.root / "models/cancer/production") == "v3"
+    (live.root / ".log/retrain.log").write_text("x" * 1_000_001)
+    job(live)
+    assert (live.root / ".log/retrain.log.1").stat().st_size == 1_000_001 and (live.root / ".log/retrain.log").stat().st_size < 10_000
+    assert [path.name for path in (live.root / ".log").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_real_cron_daemon_sees_the_drop_and_heals_it(live, crontab):  # noqa: F811
+    if os.geteuid() or not shutil.which("cron") or FAKETIME is None or not shutil.which("pgrep") or subprocess.run(["pgrep", "-x", "cron"], capture_output=True).returncode == 0:
+        pytest.skip("needs root, cron not running yet, and libfaketime")
+    (live.root / ".venv").symlink_to(sys.prefix)
+    path = live.root / "crontab.txt"
+    path.write_text(path.read_text().replace("7 * * * *", "* * * * *"))
+    changed_world(live)
+    live.run("cron")
+    daemon = subprocess.Popen(["cron", "-f"], env={"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+0 x60", "PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline and not live.sql("SELECT 1 FROM retrains WHERE outcome = 'deployed'"):
+            time.sleep(0.2)
+    finally:
+        live.run("uncron")
+        daemon.terminate()
+        daemon.wait()
+    time.sleep(1)
+    assert live.sql("SELECT version, action FROM production") == [(3, "retrain")], (live.root / ".log/retrain.log").read_text()
+    assert live.sql("SELECT count(*) FROM retrains WHERE outcome = 'deployed'") == [(1,)]
+    assert live.sql("SELECT count(*) FROM runs WHERE trigger = 'cron' AND script = 'retrain' AND status = 'failed'") == [(0,)]
