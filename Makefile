@@ -73,6 +73,10 @@ history: ## [MODEL=] [AT=]: who did what when; what was live then
 restore: ## [MODEL=]: bring back everything from the tags, in a new clone or after a loss
 	@sh scripts/in-venv.sh scripts/$@.py
 
+.PHONY: demo
+demo: ## the whole loop in a temporary clone, a minute
+	@sh scripts/in-venv.sh scripts/$@.py
+
 .PHONY: test
 test: ## the tests, three minutes
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests

@@ -214,7 +214,7 @@ def test_a_drop_is_healed_by_a_version_that_learnt_the_new_world(live):
     assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL") == []
     assert "went live by retraining" in live.run("history").stdout
     manifest = json.loads((live.root / "models/cancer/v3/manifest.json").read_bytes())
-    assert manifest["refit"] and "the newest 150 labelled rows" in manifest["holdout"]
+    assert manifest["refit"] and "the newest 100 labelled rows" in manifest["holdout"]
     assert "not enough labels yet" in live.run("retrain").stdout  # the new version starts with a clean slate
     assert live.sql("SELECT count(*) FROM retrains") == [(1,)]
 

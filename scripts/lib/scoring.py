@@ -2,12 +2,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lib import csvfile, validation
 from lib.config import Column
 from lib.errors import UserError
-from lib.training import score_of
 
 SHOWN = 10
 
@@ -40,3 +40,10 @@ def answers(model, manifest: dict, frame: pd.DataFrame) -> tuple[list, list]:
     said = model.predict(frame)
     chances = score_of(said.values, said.probabilities, said.classes, manifest["positive"])
     return said.values.tolist(), chances.tolist() if chances is not None else [""] * len(frame)
+
+
+def score_of(values, probabilities, classes, positive) -> np.ndarray | None:
+    """One probability a row: of the positive class of two, else of the class predicted; None where there is none."""
+    if probabilities is None:
+        return None
+    return probabilities[:, list(classes).index(positive)] if positive is not None else probabilities.max(axis=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, profile, registry, scores, search
+from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, profile, registry, scores, scoring, search
 from lib.config import Config
 from lib.errors import UserError
 from lib.files import ModelPaths
@@ -185,17 +185,10 @@ def holdout_file(candidate: Candidate) -> bytes:
     a = candidate.answers
     many = a.probabilities is not None and len(a.classes) > 2
     rows = [["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])]]
-    score = score_of(a.values, a.probabilities, a.classes, a.positive)
+    score = scoring.score_of(a.values, a.probabilities, a.classes, a.positive)
     for i, key in enumerate(candidate.rows.keys[candidate.split.holdout].tolist()):
         rows.append([f"{key:016x}", a.truth[i], a.values[i], "" if score is None else repr(float(score[i])), *(map(repr, a.probabilities[i].tolist()) if many else [])])
     return "".join(csvfile.lines(rows)).encode()
-
-
-def score_of(values, probabilities, classes, positive) -> np.ndarray | None:
-    """One probability a row: of the positive class of two, else of the class predicted; None where there is none."""
-    if probabilities is None:
-        return None
-    return probabilities[:, list(classes).index(positive)] if positive is not None else probabilities.max(axis=1)
 
 
 def read_holdout(content: bytes, conf: Config, manifest: dict) -> tuple[np.ndarray, Answers]:
@@ -237,7 +230,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
         fitted, _ = fit_pipeline(conf, candidate.model.features, candidate.rows, candidate.final, candidate.params)
     holdout = candidate.split.holdout
     classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
-    score = score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
+    score = scoring.score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
     rows_of = {number: int(count) for number, count in zip(*np.unique(candidate.rows.parts, return_counts=True))}
     content = {
         **texts,
