@@ -59,7 +59,7 @@ def play(folder: Path) -> None:
             typed(folder, "label", moment, CSV=labels_file(folder))
             words.append(typed(folder, "retrain", moment, MODEL="cancer"))
         version = words[0].split("scored by ")[1].split()[0]
-        print(LAYOUT.format(number, f"{moment:%Y-%m-%d}", version, labels or "–", accuracy(folder, number), happened(number, words[-1] if labels else "")), flush=True)
+        print(LAYOUT.format(number, f"{moment:%Y-%m-%d}", version, labels or "–", accuracy(folder, number), happened(number, words[-1] if labels else "")).rstrip(), flush=True)
 
 
 def typed(folder: Path, script: str, moment: datetime, **options) -> str:

@@ -91,7 +91,8 @@ def test_a_label_that_comes_before_its_prediction_waits_for_it(live):
     source = world(live, 7, rows=40)
     import hashlib
     prefix = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
-    early.write_text("id,label,time\n" + "".join(f"{prefix}-{i + 1},benign,2026-01-05T10:00:00Z\n" for i in range(40)) + "nobody,benign,2026-01-05\n")
+    true = pd.read_csv(source)["diagnosis"]
+    early.write_text("id,label,time\n" + "".join(f"{prefix}-{i + 1},{true[i]},2026-01-05T10:00:00Z\n" for i in range(40)) + "nobody,benign,2026-01-05\n")
     live.run("label", CSV=early)
     live.run("check")
     assert day(live)[:2] == (300, 0)
