@@ -78,9 +78,17 @@ demo: ## the whole loop in a temporary clone, a minute
 	@sh scripts/in-venv.sh scripts/$@.py
 
 .PHONY: test
-test: ## the tests, three minutes
-	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests
+test: ## the tests, two at a time, two to three minutes
+	@sh scripts/in-venv.sh -c ''
+	@$(MAKE) -j2 --output-sync=target test-versions test-rest
+
+VERSIONS := tests/test_train.py tests/test_deploy.py tests/test_remote.py tests/test_readme.py tests/test_loop.py
+.PHONY: test-versions test-rest
+test-versions:
+	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider $(VERSIONS)
+test-rest:
+	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests $(VERSIONS:%=--ignore=%)
 
 .PHONY: test-all
-test-all: ## the tests with sweeps and simulations
+test-all: ## the tests with sweeps and simulations, ten minutes
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider -m "" tests

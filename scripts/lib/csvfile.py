@@ -69,11 +69,11 @@ def text_lines(path: Path) -> Iterator[str]:
 
 
 def read_header(path: Path, separator: str | None = None, expected: tuple[str, ...] = ()) -> Header:
-    """The column names, and the separator: the one named, else the one that finds most of the expected names, else most names."""
+    """The column names, and the separator: the one named, if it finds any expected name; else the one that finds most of them, else most names."""
     first = next(text_lines(path), "")
     if not first.strip():
         raise UserError(f"{path} is empty: no header line.")
-    if separator is None:
+    if separator is None or expected and not set(expected) & set(split(first, separator)):
         separator = max(SEPARATORS, key=lambda mark: (len(set(expected) & set(split(first, mark))), len(split(first, mark))))
     names = tuple(next(rows_of(path, separator))[1])
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
