@@ -189,7 +189,7 @@ SEARCH = """
 [search]
 trials = 5
 folds = 3
-space = {n_estimators = {low = 150, high = 160}, max_depth = [2, 3, 4]}
+space = {n_estimators = {low = 60, high = 65}, max_depth = [2, 3, 4]}
 """
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import pandas as pd
+from joblib.numpy_pickle import NumpyPickler
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import InconsistentVersionWarning
@@ -193,9 +194,26 @@ def load_features(source: bytes | None, name: str) -> Features:
     return Features(module.build, learn, bool(getattr(module, "rowwise", learn is not None)))
 
 
+class RepeatablePickler(NumpyPickler):
+    """joblib's pickler, with the gaps between the fields of structured arrays set to zero.
+
+    The nodes of scikit-learn's trees have such gaps, and what happened to lie in memory there would get into the file: the
+    same fit, another sha256.
+    """
+
+    def save(self, obj):
+        if isinstance(obj, np.ndarray) and obj.dtype.names and obj.flags.writeable and obj.flags.c_contiguous:
+            gap = np.ones(obj.dtype.itemsize, bool)
+            for kind, offset, *_ in obj.dtype.fields.values():
+                gap[offset:offset + kind.itemsize] = False
+            obj.view(np.uint8).reshape(obj.size, obj.dtype.itemsize)[:, gap] = 0
+        return super().save(obj)
+
+
 def dump(fitted: Pipeline) -> bytes:
+    """What joblib.load reads; the same bytes for the same fit."""
     buffer = io.BytesIO()
-    joblib.dump(fitted, buffer)
+    RepeatablePickler(buffer).dump(fitted)
     return buffer.getvalue()
 
 

@@ -106,9 +106,9 @@ def fit_fold(config: Config, params: dict, features: pd.DataFrame, truth: np.nda
 def trial_means(done: dict, count: int) -> dict[int, float]:
     """The mean over the folds of each trial that has all of them, each a finite number."""
     values: dict[int, list] = {}
-    for (trial, _), value in done.items():
+    for (trial, _), value in sorted(done.items()):  # not as the workers finished: a sum's last bit depends on its order, and so do ties
         values.setdefault(trial, []).append(value)
-    return {trial: float(np.mean(found)) for trial, found in sorted(values.items()) if len(found) == count and None not in found and np.isfinite(found).all()}
+    return {trial: float(np.mean(found)) for trial, found in values.items() if len(found) == count and None not in found and np.isfinite(found).all()}
 
 
 def best_trial(config: Config, means: dict[int, float]) -> int:
