@@ -6,11 +6,11 @@ make check MODEL=churn
 import sys
 from dataclasses import asdict
 
-from lib import alerts, clock, config, db, files, monitor, registry, runs
+from lib import alerts, clock, config, db, files, monitor, runs, tags
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
-from lib.registry import Registry
+from lib.tags import Registry
 from lib.runs import Run
 
 
@@ -31,7 +31,7 @@ def work(run: Run) -> int:
 
 def check_model(run: Run, paths: ModelPaths, named: bool) -> list[Finding]:
     conf = config.load(paths.config)
-    known = registry.read(paths)
+    known = tags.read(paths)
     if known.live is None:
         if named:
             print(f"{paths.name}: nothing is live, so there is nothing to check")

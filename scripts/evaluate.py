@@ -7,10 +7,10 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lib import config, csvfile, db, registry, runs
+from lib import config, csvfile, db, runs, tags, versions
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
-from lib.registry import Version
+from lib.tags import Version
 from lib.runs import Run
 
 
@@ -18,7 +18,7 @@ def work(run: Run) -> int:
     paths = run.model()
     conf = config.load(paths.config)
     number = run.version()
-    known = registry.read(paths)
+    known = tags.read(paths)
     if known.newest is None:
         raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
     version = known.version(number, paths.name) if number else known.live or known.newest
@@ -37,7 +37,7 @@ def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version,
         frame, answers = from_csv(made, source)
         found = training.evaluate(made.config, answers, frame)
     else:
-        content = registry.read_verified(paths.version(version.number), version, manifest, "holdout.csv")
+        content = versions.read_verified(paths.version(version.number), version, manifest, "holdout.csv")
         _, answers = training.read_holdout(content, made.config, manifest)
         found = training.evaluate_overall(made.config, answers)
     with db.transaction(run.db):

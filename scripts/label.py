@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lib import clock, config, csvfile, files, runs
 from lib.errors import UserError
-from lib.files import ModelPaths
 from lib.runs import Run
 
 COLUMNS = ("id", "label", "time")

@@ -9,12 +9,12 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from lib import clock, csvfile, db, files, predictions, registry, runs
+from lib import clock, csvfile, db, files, predictions, registry, runs, tags, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.progress import Progress
-from lib.registry import Version
+from lib.tags import Version
 from lib.runs import Run
 
 
@@ -60,14 +60,14 @@ def check_out(out: Path | None, source: Path) -> None:
 
 def live_version(run: Run, paths: ModelPaths) -> Version:
     """What `production` points to now; read once, so a deployment in between changes nothing for this run."""
-    number = registry.live_number(paths)
-    known = registry.read(paths)
+    number = versions.live_number(paths)
+    known = tags.read(paths)
     if number is None or not paths.production.exists():
         if not known.deployments:
             raise UserError(f"{paths.name} has nothing live. Make a version live with: make deploy MODEL={paths.name}")
         with run.lock(paths):
             known = registry.settle(run, paths)
-        number = registry.live_number(paths)
+        number = versions.live_number(paths)
     return known.version(number, paths.name)
 
 

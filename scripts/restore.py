@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from lib import db, files, git, registry, runs
+from lib import db, files, git, registry, runs, tags, versions
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
-from lib.registry import Registry, Version
+from lib.tags import Registry, Version
 from lib.runs import Run
 
 
@@ -39,11 +39,11 @@ def fetch(run: Run, origin: str) -> None:
 
 
 def tagged_models(root: Path) -> list[str]:
-    return sorted({name.partition("/")[0] for name in git.tag_names(root) if registry.VERSION_FOLDER.match(name.partition("/")[2])})
+    return sorted({name.partition("/")[0] for name in git.tag_names(root) if tags.VERSION_FOLDER.match(name.partition("/")[2])})
 
 
 def restore(run: Run, paths: ModelPaths) -> None:
-    known = registry.read(paths)
+    known = tags.read(paths)
     if known.newest is None:
         raise UserError(f"there is nothing to restore for {paths.name!r}: no tag {paths.name}/v1.")
     paths.folder.mkdir(exist_ok=True)
@@ -54,9 +54,9 @@ def restore(run: Run, paths: ModelPaths) -> None:
         bring_back_parts(paths, known)
         known = registry.settle(run, paths)
         for version in known.versions.values():
-            folder = registry.ensure_folder(paths, version)
-            manifest = registry.verify_folder(folder, version)
-            bring_back_metrics(run, version, registry.read_verified(folder, version, manifest, "metrics.json"))
+            folder = versions.ensure_folder(paths, version)
+            manifest = versions.verify_folder(folder, version)
+            bring_back_metrics(run, version, versions.read_verified(folder, version, manifest, "metrics.json"))
             print(f"{version.name}: {'was there' if version.number in there else 'restored'}, {len(manifest['files'])} files verified")
         print(f"{paths.name}: {f'v{known.live.number} is live' if known.live else 'nothing is live'}, {len(known.deployments)} deployments on record")
 
@@ -74,10 +74,10 @@ def bring_back_config(paths: ModelPaths, known: Registry) -> None:
 
 def bring_back_parts(paths: ModelPaths, known: Registry) -> None:
     """Training parts that are gone, or are not what the newest version was trained on."""
-    wanted = registry.parts_of(paths, known.newest)
+    wanted = versions.parts_of(paths, known.newest)
     absent = {name for name in wanted if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]}
     if absent:
-        registry.restore_parts(paths, known.newest, absent)
+        versions.restore_parts(paths, known.newest, absent)
         print(f"{paths.name}: {len(absent)} training part(s) restored")
 
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import check
-from lib import alerts, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs
+from lib import alerts, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
 from lib.errors import Busy, Refused, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
-from lib.registry import Registry
+from lib.tags import Registry
 from lib.runs import Run
 
 WEEK = timedelta(days=7)
@@ -141,7 +141,7 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
     version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()])
-    live.make_live(run, paths, registry.read(paths), version, "retrain", reason)
+    live.make_live(run, paths, tags.read(paths), version, "retrain", reason)
     note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
     for kind in ("dropped", "refused"):
         alerts.resolve(run, paths.name, kind)
@@ -150,7 +150,7 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
 
 def cutoff(paths: ModelPaths, known: Registry) -> str | None:
     """Where the holdout of trainings by hand begins, handed on."""
-    return registry.read_manifest(registry.ensure_folder(paths, known.newest), known.newest)["cutoff"]
+    return versions.read_manifest(versions.ensure_folder(paths, known.newest), known.newest)["cutoff"]
 
 
 def refuse(run: Run, paths: ModelPaths, reason: str, missed: list[str], window: str, p_value: float | None) -> int:

@@ -5,10 +5,10 @@ make rollback MODEL=churn VERSION=2 REASON="complaints from Lyon"
 """
 import sys
 
-from lib import live, registry, runs
+from lib import live, registry, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths
-from lib.registry import Registry
+from lib.tags import Registry
 from lib.runs import Run
 
 
@@ -27,7 +27,7 @@ def earlier(paths: ModelPaths, known: Registry, number: int | None) -> int:
     """The version to go back to. UserError if there is none, or the one named was never live."""
     if not known.deployments:
         raise UserError(f"{paths.name} has nothing live. Make a version live with: make deploy MODEL={paths.name}")
-    pile = registry.live_before(known.deployments)
+    pile = tags.live_before(known.deployments)
     if number is None:
         if not pile:
             raise UserError(f"{paths.name} has no earlier version to go back to: v{known.live.number} is the first that was live.")

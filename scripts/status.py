@@ -5,7 +5,7 @@ make status MODEL=churn
 """
 import sys
 
-from lib import audit, db, files, registry, runs
+from lib import audit, db, files, runs, versions
 from lib.errors import UserError
 from lib.runs import Run
 
@@ -28,16 +28,16 @@ def work(run: Run) -> int:
 
 def describe(run: Run, name: str) -> str:
     """One line about a model, and what to type next where it is not live."""
-    versions, live = db.versions(run.db, name), db.live(run.db, name)
-    if not versions and registry.live_number(files.ModelPaths(run.root, name)):
+    known, live = db.versions(run.db, name), db.live(run.db, name)
+    if not known and versions.live_number(files.ModelPaths(run.root, name)):
         return f"something is live, but metrics.db does not know it    next: make restore MODEL={name}"
-    if not versions:
+    if not known:
         return f"no version yet                    next: make train MODEL={name}"
-    newest = versions[-1]["version"]
+    newest = known[-1]["version"]
     if live is None:
         return f"v{newest} registered, nothing live       next: make deploy MODEL={name}"
     interval = f" [{live['low']:.4f}, {live['high']:.4f}]" if live["low"] is not None else ""
-    pointed = registry.live_number(files.ModelPaths(run.root, name))
+    pointed = versions.live_number(files.ModelPaths(run.root, name))
     odd = "" if pointed == live["version"] else f"; production points to v{pointed}, not on record" if pointed else f"; production is gone, see: make restore MODEL={name}"
     waiting = f"; v{newest} is registered, not live" if newest > live["version"] else ""
     return f"v{live['version']} live since {live['since'][:16].replace('T', ' ')}, {live['metric']} {live['value']:.4f}{interval} at training{waiting}{odd}"

@@ -6,10 +6,10 @@ make train MODEL=churn FORCE=1     # trains anyway
 import sys
 from dataclasses import replace
 
-from lib import audit, config, fingerprints, parts, registry, runs
+from lib import audit, config, fingerprints, parts, registry, runs, tags, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
-from lib.registry import Registry
+from lib.tags import Registry
 from lib.runs import Run
 
 
@@ -24,7 +24,7 @@ def work(run: Run) -> int:
     return 0
 
 
-def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> registry.Version | None:
+def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Version | None:
     """A new version, or None if nothing has changed. Refused, with its numbers on record, if it misses a gate."""
     conf = config.load(paths.config)
     features = paths.features.read_bytes() if paths.features.exists() else None
@@ -49,16 +49,16 @@ def first_rows(run: Run, paths: ModelPaths, conf: config.Config) -> list[parts.P
     return parts.check(paths)
 
 
-def reasons(paths: ModelPaths, newest: registry.Version | None, inputs: fingerprints.Inputs, force: bool) -> str:
+def reasons(paths: ModelPaths, newest: tags.Version | None, inputs: fingerprints.Inputs, force: bool) -> str:
     """Why to train, in words; empty if the newest version came from the very same inputs."""
     if newest is None:
         return "the first version"
-    manifest = registry.read_manifest(registry.ensure_folder(paths, newest), newest)
+    manifest = versions.read_manifest(versions.ensure_folder(paths, newest), newest)
     changed = fingerprints.changes(inputs, manifest["inputs"])
     return "; ".join(changed) or ("FORCE=1" if force else "")
 
 
-def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str) -> registry.Version:
+def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str) -> tags.Version:
     from lib import dataset, training  # scikit-learn takes seconds to import: not when nothing has changed
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
@@ -90,7 +90,7 @@ def cutoff(paths: ModelPaths, known: Registry, conf: config.Config) -> str | Non
     """Where the newest version's holdout began, if it was to be of the same size."""
     if known.newest is None:
         return None
-    manifest = registry.read_manifest(registry.ensure_folder(paths, known.newest), known.newest)
+    manifest = versions.read_manifest(versions.ensure_folder(paths, known.newest), known.newest)
     same = manifest["inputs"]["config"]["train"].get("holdout", config.Train.holdout) == conf.train.holdout
     return manifest["cutoff"] if same else None
 

@@ -6,7 +6,7 @@ import pytest
 from lib import gates
 from lib.config import Thresholds
 from lib.gates import Gate
-from lib.scores import Comparison
+from lib.paired import Comparison
 
 NAN, INF = math.nan, math.inf
 

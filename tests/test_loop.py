@@ -1,5 +1,4 @@
 """The closed loop: outcomes joined to predictions, the check, retraining, rolling back, alerts."""
-import csv
 import http.server
 import json
 import os

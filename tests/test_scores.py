@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from lib import scores
+from lib import paired, scores
 from lib.errors import UserError
 from lib.scores import Answers
 
@@ -318,7 +318,7 @@ def right_and_wrong(both: int, ours: int, theirs: int, neither: int) -> tuple[An
 
 @pytest.mark.parametrize("both, ours, theirs, neither", [(50, 10, 3, 5), (50, 3, 10, 5), (50, 7, 7, 5), (0, 1, 0, 0), (100, 0, 8, 0), (10, 5, 0, 10)])
 def test_mcnemar_is_the_exact_test_on_the_rows_where_one_is_right(both, ours, theirs, neither):
-    found = scores.compare("accuracy", *right_and_wrong(both, ours, theirs, neither), 0.0, 100, 0)
+    found = paired.compare("accuracy", *right_and_wrong(both, ours, theirs, neither), 0.0, 100, 0)
     n = both + ours + theirs + neither
     assert found.test == "McNemar exact" and found.rows == n
     assert found.p_better == pytest.approx(stats.binom.sf(ours - 1, ours + theirs, 0.5))
@@ -328,7 +328,7 @@ def test_mcnemar_is_the_exact_test_on_the_rows_where_one_is_right(both, ours, th
 
 
 def test_two_models_that_are_right_on_the_same_rows_differ_in_nothing():
-    found = scores.compare("accuracy", *right_and_wrong(8, 0, 0, 2), 0.0, 100, 0)
+    found = paired.compare("accuracy", *right_and_wrong(8, 0, 0, 2), 0.0, 100, 0)
     assert (found.difference, found.low, found.high, found.p_better, found.p_worse) == (0.0, 0.0, 0.0, 1.0, 1.0)
 
 
@@ -338,7 +338,7 @@ def test_the_better_of_two_has_a_small_p_for_better_whichever_way_the_metric_poi
     rng = np.random.default_rng(5)
     truth = rng.normal(0, 10, 200)
     ours, theirs = (Answers(truth, truth + rng.normal(0, noise, 200)) for noise in (candidate_noise, production_noise))
-    found = scores.compare(metric, ours, theirs, 0.0, 300, 0)
+    found = paired.compare(metric, ours, theirs, 0.0, 300, 0)
     assert np.sign(found.difference) == sign and found.test == "paired bootstrap"
     small, large = (found.p_better, found.p_worse) if sign > 0 else (found.p_worse, found.p_better)
     assert small == pytest.approx(1 / 301) and large == pytest.approx(1.0)
@@ -351,7 +351,7 @@ def test_the_difference_is_above_zero_where_the_candidate_is_better(metric, sign
     a = binary(300, 3)
     noise = np.random.default_rng(0).random(300)
     production = Answers(a.truth, np.where(noise > 0.5, "yes", "no").astype(object), np.column_stack([1 - noise, noise]), a.classes, "yes")
-    found = scores.compare(metric, a, production, 0.0, 200, 0)
+    found = paired.compare(metric, a, production, 0.0, 200, 0)
     assert found.difference == pytest.approx(sign * (found.candidate - found.production)) and found.difference > 0
     assert found.p_better < 0.05 < found.p_worse
 
@@ -359,15 +359,15 @@ def test_the_difference_is_above_zero_where_the_candidate_is_better(metric, sign
 @pytest.mark.parametrize("margin, better, worse", [(0.0, True, False), (0.05, True, False), (0.5, False, False)])
 def test_a_margin_asks_for_more_than_a_difference(margin, better, worse):
     ours, theirs = right_and_wrong(500, 150, 20, 330)
-    found = scores.compare("accuracy", ours, theirs, margin, 500, 0)
+    found = paired.compare("accuracy", ours, theirs, margin, 500, 0)
     assert found.test == ("paired bootstrap" if margin else "McNemar exact")
     assert (found.p_better < 0.05, found.p_worse < 0.05) == (better, worse)
 
 
 def test_the_paired_bootstrap_agrees_with_mcnemar_where_both_apply():
     ours, theirs = right_and_wrong(500, 60, 40, 400)
-    exact = scores.compare("accuracy", ours, theirs, 0.0, 100, 0)
-    drawn = scores.compare("accuracy", ours, theirs, 1e-12, 4000, 0)
+    exact = paired.compare("accuracy", ours, theirs, 0.0, 100, 0)
+    drawn = paired.compare("accuracy", ours, theirs, 1e-12, 4000, 0)
     assert drawn.p_better == pytest.approx(exact.p_better, abs=0.015)
 
 
@@ -375,7 +375,7 @@ def test_a_comparison_that_is_undefined_is_never_significant():
     truth = np.array(["a"] * 20, dtype=object)
     classes, half = np.array(["a", "b"], dtype=object), np.full((20, 2), 0.5)
     answers = Answers(truth, truth, half, classes, "b")
-    found = scores.compare("roc_auc", answers, answers, 0.0, 100, 0)
+    found = paired.compare("roc_auc", answers, answers, 0.0, 100, 0)
     assert math.isnan(found.difference) and (found.p_better, found.p_worse) == (1.0, 1.0)
 
 
@@ -395,11 +395,11 @@ def test_brier_of_two_and_of_three_classes_is_compared_on_one_scale(names):
     """scikit-learn halves the sum for two classes; and a class that a model does not know, it gave no chance."""
     truth = np.random.default_rng(1).choice(np.array(names, dtype=object), 300)
     three, two, padded = of_two_and_three(truth)
-    assert scores.compare("brier", three, two, 0.0, 200, 0) == scores.compare("brier", three, padded, 0.0, 200, 0)
-    assert scores.compare("brier", two, three, 0.0, 200, 0) == scores.compare("brier", padded, three, 0.0, 200, 0)
+    assert paired.compare("brier", three, two, 0.0, 200, 0) == paired.compare("brier", three, padded, 0.0, 200, 0)
+    assert paired.compare("brier", two, three, 0.0, 200, 0) == paired.compare("brier", padded, three, 0.0, 200, 0)
 
 
 def test_brier_of_two_models_of_two_classes_stays_scikit_learns():
     a = binary()
-    found = scores.compare("brier", a, a, 0.0, 100, 0)
+    found = paired.compare("brier", a, a, 0.0, 100, 0)
     assert found.candidate == found.production == pytest.approx(sk.brier_score_loss(codes(a), a.probabilities[:, 1])) and found.difference == 0

@@ -1,13 +1,14 @@
-"""model.toml: what a model is, as frozen dataclasses; every key checked, a wrong one named with the nearest right one."""
+"""model.toml read and checked: every key, with the nearest right one for a wrong one."""
 import difflib
 import json
 import re
 import sys
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 
 from lib.errors import UserError
+from lib.settings import Column, Config, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 TASKS = ("classification", "regression")
@@ -17,105 +18,6 @@ SOURCES = ("csv", "sql", "sklearn", "command")
 # What changes a trained model; the rest of model.toml may change without a new version.
 TRAINING_SECTIONS = ("task", "target", "positive", "metric", "id", "time", "columns", "train", "search", "evaluate", "thresholds")
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "median_absolute_error"})
-
-
-@dataclass(frozen=True)
-class Column:
-    type: str
-    nullable: float = 0.0  # largest share of missing values that a file may have
-    min: float | None = None
-    max: float | None = None
-    values: tuple[str, ...] | None = None
-    unique: bool = False
-    mean_min: float | None = None
-    mean_max: float | None = None
-    format: str | None = None  # strptime format of a time column; ISO 8601 without it
-
-
-@dataclass(frozen=True)
-class Source:
-    csv: str | None = None
-    sql: str | None = None
-    database: str | None = None
-    sklearn: str | None = None
-    command: str | None = None
-    separator: str | None = None
-
-
-@dataclass(frozen=True)
-class Train:
-    estimator: str
-    params: dict = field(default_factory=dict)
-    seed: int = 0
-    holdout: float = 0.2
-    refit: bool = False
-
-
-@dataclass(frozen=True)
-class Search:
-    space: dict
-    trials: int = 20
-    folds: int = 5
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    metrics: tuple[str, ...] = ()
-    slices: tuple[str, ...] = ()
-    resamples: int = 1000
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    min: dict = field(default_factory=dict)
-    max: dict = field(default_factory=dict)
-    require: str = "not_worse"
-    margin: float = 0.0
-
-
-@dataclass(frozen=True)
-class Monitor:
-    rule: str = "sequential"             # or "simple": the mean of the window against the floor
-    floor: float | None = None           # lowest accuracy, or largest mae; the threshold's, where there is none
-    tolerance: float = 0.05              # how far below its holdout accuracy the live accuracy may lie
-    false_alarms_per_year: float = 0.5
-    window: str = "24h"                  # of the simple rule: hours or days, or a number of labels
-    min_labels: int = 30
-    matures: str = "0d"                  # a prediction is judged once it is this old, so that quick outcomes do not colour it
-
-
-@dataclass(frozen=True)
-class Retrain:
-    every: str | None = None             # also without a drop, as "7d"
-    windows: tuple[str, ...] = ("all", "10000", "3000")  # what candidates are fitted on: the newest rows, or days ("90d")
-    cooldown: str = "6h"
-    max_per_week: int = 7
-    auto_rollback: bool = True
-
-
-@dataclass(frozen=True)
-class Config:
-    task: str
-    target: str
-    columns: dict[str, Column]
-    train: Train
-    data: Source = Source()
-    description: str = ""
-    sample: bool = False
-    positive: str | None = None
-    metric: str = ""
-    id: str | None = None
-    time: str | None = None
-    search: Search | None = None
-    evaluate: Evaluate = Evaluate()
-    thresholds: Thresholds = Thresholds()
-    monitor: Monitor = Monitor()
-    retrain: Retrain = Retrain()
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The columns a model may learn from: all but the target, the id and the time."""
-        return tuple(name for name in self.columns if name not in (self.target, self.id, self.time))
 
 
 def load(path: Path) -> Config:

@@ -3,7 +3,7 @@ import math
 from dataclasses import dataclass
 
 from lib.config import Thresholds
-from lib.scores import Comparison
+from lib.paired import Comparison
 
 SIGNIFICANCE = 0.05
 

@@ -3,10 +3,10 @@ import json
 import subprocess
 import sys
 
-from lib import fingerprints, registry
+from lib import fingerprints, registry, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
-from lib.registry import Registry, Version
+from lib.tags import Registry, Version
 from lib.runs import Run
 
 TRY_OUT = "import sys; sys.path.insert(0, sys.argv[1]); from lib import loading; sys.exit(loading.try_out(*sys.argv[2:]))"
@@ -30,8 +30,8 @@ def check_usable(paths: ModelPaths, version: Version) -> None:
     `train` has loaded each model it registered, so where Python and the packages are the same there is nothing to try;
     elsewhere another process tries, since importing scikit-learn takes seconds.
     """
-    folder = registry.ensure_folder(paths, version)
-    manifest = registry.verify_folder(folder, version)
+    folder = versions.ensure_folder(paths, version)
+    manifest = versions.verify_folder(folder, version)
     trained_with = manifest["inputs"]["environment"]
     here = fingerprints.environment()
     if all(here.get(name) == made for name, made in trained_with.items()):

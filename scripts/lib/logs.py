@@ -7,7 +7,7 @@ from pathlib import Path
 from lib import db, monitor, predictions
 from lib.config import Config
 from lib.files import ModelPaths
-from lib.registry import Registry
+from lib.tags import Registry
 from lib.runs import Run
 
 LOGS = ("predictions", "labels")

@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from lib import clock, config, db, registry, sequential
+from lib import clock, config, db, sequential, versions
 from lib.config import Config
 from lib.files import ModelPaths
-from lib.registry import Registry, Version
+from lib.tags import Registry, Version
 from lib.runs import Run
 from lib.wobble import Day
 
@@ -206,9 +206,9 @@ def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry
 
 def deployed_loss(paths: ModelPaths, conf: Config, live: Version) -> float:
     """The largest mean loss that its holdout leaves open, plus the tolerance."""
-    folder = registry.ensure_folder(paths, live)
-    manifest = registry.read_manifest(folder, live)
-    content = registry.read_verified(folder, live, manifest, "holdout.csv")
+    folder = versions.ensure_folder(paths, live)
+    manifest = versions.read_manifest(folder, live)
+    content = versions.read_verified(folder, live, manifest, "holdout.csv")
     losses, rows = holdout_losses(content, conf.task == "regression", bound_of(conf, live))
     return min(sequential.deployment_bound(losses, rows, conf.monitor.tolerance), 1 - 1e-6)
 
@@ -233,6 +233,6 @@ def healthy_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
 
 def calibration(paths: ModelPaths, version: Version) -> dict | None:
     """The isotonic calibration frozen into the version, as its steps; None where it gives no probabilities."""
-    folder = registry.ensure_folder(paths, version)
-    manifest = registry.read_manifest(folder, version)
-    return json.loads(registry.read_verified(folder, version, manifest, "baseline.json")).get("calibration")
+    folder = versions.ensure_folder(paths, version)
+    manifest = versions.read_manifest(folder, version)
+    return json.loads(versions.read_verified(folder, version, manifest, "baseline.json")).get("calibration")

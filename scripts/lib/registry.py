@@ -1,100 +1,17 @@
 """Versions and what is live. A version exists once its tag does; a switch of production is a tag too; the rest follows from the tags."""
-import hashlib
 import json
-import os
-import re
-import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib import audit, db, files, git
-from lib.errors import Failed, Refused, UserError
+from lib import audit, db, files, git, tags, versions
+from lib.errors import Failed, Refused
 from lib.files import ModelPaths
 from lib.runs import Run
-
-VERSION_FOLDER = re.compile(r"v[1-9][0-9]*\Z")
-STAGED = ".staged-"
-
-
-@dataclass(frozen=True)
-class Version:
-    model: str
-    number: int
-    tag: str
-    commit: str
-    sha256: str
-    manifest_sha256: str
-    entry: dict  # the audit line that its tag carries
-
-    @property
-    def name(self) -> str:
-        return f"{self.model} v{self.number}"
-
-
-@dataclass(frozen=True)
-class Deployment:
-    number: int
-    version: int
-    replaced: int | None
-    action: str
-    tag: str
-    entry: dict
-
-
-@dataclass(frozen=True)
-class Registry:
-    """What the tags of one model say."""
-
-    versions: dict[int, Version]
-    deployments: list[Deployment]
-    lines: list[bytes]  # the audit lines that the tags carry
-
-    @property
-    def newest(self) -> Version | None:
-        return self.versions[max(self.versions)] if self.versions else None
-
-    @property
-    def live(self) -> Version | None:
-        return self.versions[self.deployments[-1].version] if self.deployments else None
-
-    def version(self, number: int, model: str) -> Version:
-        if number not in self.versions:
-            known = ", ".join(f"v{n}" for n in self.versions) or "none yet"
-            raise UserError(f"there is no version v{number} of {model}. Known: {known}.")
-        return self.versions[number]
-
-
-def read(paths: ModelPaths) -> Registry:
-    """The registry of a model as its tags have it; UserError names a tag that is not of our making."""
-    versions, deployments, lines = {}, [], []
-    for tag in git.tags(paths.root, f"{paths.name}/"):
-        kind = tag.name.removeprefix(f"{paths.name}/")
-        if not VERSION_FOLDER.match(kind) and not re.match(r"deploy-[1-9][0-9]*\Z", kind):
-            continue
-        carried = [line.encode() for line in tag.message.split("\n") if line.startswith("{")]
-        try:
-            entry = json.loads(carried[-1])
-            if entry["tag"] != tag.name:
-                raise UserError(f"the tag {tag.name} carries the record of {entry['tag']}: it was moved or copied. Remove it with: git tag -d {tag.name}")
-            if kind.startswith("v"):
-                versions[entry["version"]] = Version(paths.name, entry["version"], tag.name, tag.commit, entry["sha256"], entry["manifest"], entry)
-            else:
-                deployments.append(Deployment(entry["deployment"], entry["version"], entry["replaced"], entry["event"], tag.name, entry))
-        except (IndexError, KeyError, ValueError):
-            raise UserError(f"the tag {tag.name} was not made by these scripts. Names below {paths.name}/ are theirs; remove it with: git tag -d {tag.name}") from None
-        lines += carried
-    deployments.sort(key=lambda deployment: deployment.number)
-    for deployment in deployments:
-        if deployment.version not in versions:
-            raise Refused(f"the tag {paths.name}/v{deployment.version} is gone, which {deployment.tag} refers to. Bring it back from where it was pushed: "
-                          f"git fetch origin tag {paths.name}/v{deployment.version}")
-    return Registry(dict(sorted(versions.items())), deployments, lines)
-
+from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
 
 def settle(run: Run, paths: ModelPaths) -> Registry:
     """Finish or sweep up what an earlier command left half done, and return the registry. Only under the model's lock."""
-    registry = read(paths)
+    registry = tags.read(paths)
     sweep(paths, registry)
     complete_audit(paths, registry)
     complete_record(run, registry)
@@ -108,7 +25,7 @@ def sweep(paths: ModelPaths, registry: Registry) -> None:
     files.sweep_temporaries(paths.folder)
     for folder in paths.folder.iterdir():
         untagged = VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
-        if untagged or folder.name.startswith(STAGED):
+        if untagged or folder.name.startswith(versions.STAGED):
             files.remove_folder(folder)
 
 
@@ -156,13 +73,13 @@ def complete_production(paths: ModelPaths, registry: Registry) -> None:
     """Point `production` at what the last deployment's tag says, where a crash came between the two."""
     if not registry.deployments:
         return
-    last, pointed = registry.deployments[-1], live_number(paths)
+    last, pointed = registry.deployments[-1], versions.live_number(paths)
     if pointed == last.version and paths.version(last.version).is_dir():
         return
     if pointed not in (last.version, last.replaced, None):
         raise Refused(f"models/{paths.name}/production points to v{pointed}, but the last deployment on record ({last.tag}) made v{last.version} live. "
                       f"Put it back with: ln -sfn v{last.version} models/{paths.name}/production")
-    ensure_folder(paths, registry.versions[last.version])
+    versions.ensure_folder(paths, registry.versions[last.version])
     files.point(paths.production, f"v{last.version}")
 
 
@@ -170,93 +87,10 @@ def complete_parts(paths: ModelPaths, registry: Registry) -> None:
     """Bring back training parts that the newest version was trained on and that are gone, as after `git checkout` of a tag and back."""
     if registry.newest is None:
         return
-    wanted = parts_of(paths, registry.newest)
+    wanted = versions.parts_of(paths, registry.newest)
     absent = {name for name in wanted if not (paths.train / name).exists()}
     if absent:
-        restore_parts(paths, registry.newest, absent)
-
-
-def parts_of(paths: ModelPaths, version: Version) -> dict[str, str]:
-    """The parts that a version was trained on, with their sha256."""
-    return read_manifest(ensure_folder(paths, version), version)["inputs"]["parts"]
-
-
-def restore_parts(paths: ModelPaths, version: Version, names: set[str]) -> None:
-    """Write the parts as the version's tag has them. Failed if one comes back damaged."""
-    paths.train.mkdir(parents=True, exist_ok=True)
-    wanted = parts_of(paths, version)
-    for name, source in git.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/"):
-        if Path(name).name in names:
-            with files.replacing(paths.train / Path(name).name, "wb") as file:
-                shutil.copyfileobj(source, file)
-    for name in names:
-        if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]:
-            raise Failed(f"{paths.train / name} could not be brought back: its Git LFS object is not what {version.tag} says. Fetch it again with: git lfs fetch --all")
-
-
-def live_number(paths: ModelPaths) -> int | None:
-    """The number of the version that `production` points to; None if it points nowhere. UserError if it is not our link."""
-    try:
-        target = os.readlink(paths.production)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise UserError(f"{paths.production} is not a symbolic link. Move it away; the next command makes it anew.") from None
-    if not VERSION_FOLDER.match(target):
-        raise UserError(f"{paths.production} points to {target!r}, which is no version. Remove it; the next command makes it anew.")
-    return int(target[1:])
-
-
-def ensure_folder(paths: ModelPaths, version: Version) -> Path:
-    """The version's folder, brought back from its tag if it is not there."""
-    folder = paths.version(version.number)
-    if not folder.is_dir():
-        staged = paths.folder / f"{STAGED}v{version.number}"
-        files.remove_folder(staged)
-        staged.mkdir()
-        for name, source in git.read_tagged(paths.root, version.tag, f"models/{paths.name}/v{version.number}/"):
-            (staged / Path(name).name).write_bytes(source.read())
-        verify_folder(staged, version)
-        files.publish_folder(staged, folder)
-    return folder
-
-
-def read_manifest(folder: Path, version: Version) -> dict:
-    """The manifest, once its sha256 is what the tag says; Refused otherwise."""
-    try:
-        content = (folder / "manifest.json").read_bytes()
-    except OSError as error:
-        raise Refused(f"{folder / 'manifest.json'} can't be read ({error.strerror}). {bring_back(folder, version)}") from None
-    if hashlib.sha256(content).hexdigest() != version.manifest_sha256:
-        raise Refused(f"{folder / 'manifest.json'} is not what the tag {version.tag} says: it was changed. {bring_back(folder, version)}")
-    return json.loads(content)
-
-
-def read_verified(folder: Path, version: Version, manifest: dict, name: str) -> bytes:
-    """A version's file, once the sha256 of exactly these bytes is what the manifest says; Refused otherwise."""
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise Refused(f"{folder / name} can't be read ({error.strerror}). {bring_back(folder, version)}") from None
-    if git.POINTER.match(content):
-        raise Refused(f"{folder / name} is a Git LFS pointer, not the file. Run: git lfs pull")
-    if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-        raise Refused(f"{folder / name} is not what the tag {version.tag} says: it was changed or damaged. {bring_back(folder, version)}")
-    return content
-
-
-def bring_back(folder: Path, version: Version) -> str:
-    return f"Bring it back with: rm -r models/{version.model}/{folder.name} && make restore MODEL={version.model}"
-
-
-def verify_folder(folder: Path, version: Version) -> dict:
-    """The manifest of a version all of whose files are as its tag says; Refused names the first that is not."""
-    manifest = read_manifest(folder, version)
-    for name, expected in manifest["files"].items():
-        path = folder / name
-        if not path.is_file() or files.sha256(path) != expected:
-            read_verified(folder, version, manifest, name)  # says what is wrong with it
-    return manifest
+        versions.restore_parts(paths, registry.newest, absent)
 
 
 def next_number(run: Run, registry: Registry, model: str) -> int:
@@ -294,18 +128,6 @@ def switch(run: Run, paths: ModelPaths, registry: Registry, version: Version, ac
                        replaced=registry.live.number if registry.live else None, reason=reason)
     git.add_tag(paths.root, tag, version.commit, message(tag, paths, line))
     return settle(run, paths).deployments[-1]
-
-
-def live_before(deployments: list[Deployment]) -> list[int]:
-    """The versions one can roll back to, the latest last: a deployment goes on top of the pile, a rollback takes off what lay above."""
-    pile: list[int] = []
-    for deployment in deployments:
-        if deployment.action == "rollback" and deployment.version in pile:
-            while pile[-1] != deployment.version:
-                pile.pop()
-        else:
-            pile.append(deployment.version)
-    return pile[:-1]
 
 
 def push(run: Run, paths: ModelPaths) -> None:

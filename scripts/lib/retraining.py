@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from lib import clock, config, dataset, model, registry, scores, training
+from lib import clock, config, dataset, model, paired, training, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.parts import Part
-from lib.registry import Version
+from lib.tags import Version
 from lib.training import Candidate
 
 FEWEST_EXAMINERS = 100  # newest labelled rows that no candidate learns from
@@ -39,7 +39,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
         raise TooFew(f"{holdout.sum()} labelled rows since v{live.number} was trained; {FEWEST_EXAMINERS} are needed")
     features = model.load_features(features_source, "features.py")
     truth = dataset.labels(rows.frame[conf.target], conf)
-    params = json.loads(registry.read_verified(paths.version(live.number), live, registry.read_manifest(paths.version(live.number), live), "metrics.json"))["params"]
+    params = json.loads(versions.read_verified(paths.version(live.number), live, versions.read_manifest(paths.version(live.number), live), "metrics.json"))["params"]
     chosen, chosen_name = None, ""
     for name, mask in windows(conf, rows, ~holdout):
         if mask.sum() < FEWEST_TO_LEARN or conf.task == "classification" and len(np.unique(truth[mask])) < 2:
@@ -55,7 +55,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
 
 def new_parts(paths: ModelPaths, live: Version, found: list[Part]) -> list[Part]:
     """The parts that the live version has not learnt from."""
-    seen = registry.read_manifest(registry.ensure_folder(paths, live), live)["inputs"]["parts"]
+    seen = versions.read_manifest(versions.ensure_folder(paths, live), live)["inputs"]["parts"]
     return [part for part in found if part.path.name not in seen]
 
 
@@ -83,7 +83,7 @@ def since(conf: Config, rows: dataset.Rows, window: str) -> np.ndarray:
 
 
 def better(conf: Config, challenger: Candidate, champion: Candidate) -> bool:
-    found = scores.compare(conf.metric, challenger.answers, champion.answers, 0.0, conf.evaluate.resamples, conf.train.seed)
+    found = paired.compare(conf.metric, challenger.answers, champion.answers, 0.0, conf.evaluate.resamples, conf.train.seed)
     return found.difference > 0 and found.p_better < SHORTEN_AT
 
 

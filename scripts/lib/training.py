@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, profile, registry, scores, scoring, search
+from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, scores, scoring, search, tags, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.fingerprints import Inputs
 from lib.parts import Part
 from lib.runs import Run
-from lib.scores import Answers, Comparison, Score
+from lib.paired import Comparison
+from lib.scores import Answers, Score
 
 MOST_SLICES = 20  # values of one column
 
@@ -117,7 +118,7 @@ def slice_labels(column: pd.Series) -> pd.Series:
     return column.astype(str)
 
 
-def against_production(paths: ModelPaths, live: registry.Version | None, found: list[Part], candidate: Candidate) -> tuple[Comparison | None, str]:
+def against_production(paths: ModelPaths, live: tags.Version | None, found: list[Part], candidate: Candidate) -> tuple[Comparison | None, str]:
     """Candidate and live version on holdout rows that neither learnt from; or None, and why not."""
     conf = candidate.model.config
     if live is None:
@@ -131,10 +132,10 @@ def against_production(paths: ModelPaths, live: registry.Version | None, found: 
     if not scores.available((conf.metric,), production):
         return None, f"not compared: {live.name} gives no probabilities"
     ours = candidate.answers.at(mask)
-    return scores.compare(conf.metric, ours, production, conf.thresholds.margin, conf.evaluate.resamples, conf.train.seed), ""
+    return paired.compare(conf.metric, ours, production, conf.thresholds.margin, conf.evaluate.resamples, conf.train.seed), ""
 
 
-def production_answers(paths: ModelPaths, live: registry.Version, found: list[Part], candidate: Candidate) -> tuple[np.ndarray, Answers] | None:
+def production_answers(paths: ModelPaths, live: tags.Version, found: list[Part], candidate: Candidate) -> tuple[np.ndarray, Answers] | None:
     """What production says of the candidate's holdout: a mask over its rows, and the answers for those.
 
     Rows of production's own holdout take what it said before any refit; rows of newer parts are scored now; the others
@@ -144,7 +145,7 @@ def production_answers(paths: ModelPaths, live: registry.Version, found: list[Pa
     if made.config.target != candidate.model.config.target or made.config.task != candidate.model.config.task:
         return None
     keys, truth = candidate.rows.keys[candidate.split.holdout], candidate.answers.truth
-    stored_keys, stored = read_holdout(registry.read_verified(paths.version(live.number), live, manifest, "holdout.csv"), made.config, manifest)
+    stored_keys, stored = read_holdout(versions.read_verified(paths.version(live.number), live, manifest, "holdout.csv"), made.config, manifest)
     place = {int(key): i for i, key in enumerate(stored_keys)}
     index = np.array([place.get(int(key), -1) for key in keys])
     values, probabilities = np.empty(len(keys), dtype=truth.dtype), None
@@ -207,7 +208,7 @@ def read_holdout(content: bytes, conf: Config, manifest: dict) -> tuple[np.ndarr
     return keys, Answers(frame["label"].to_numpy(object), frame["prediction"].to_numpy(object), probabilities, classes, manifest["positive"])
 
 
-def judge(conf: Config, candidate: Candidate, comparison: Comparison | None, live: registry.Version | None, unable: str) -> list[gates.Gate]:
+def judge(conf: Config, candidate: Candidate, comparison: Comparison | None, live: tags.Version | None, unable: str) -> list[gates.Gate]:
     """The gates of a candidate. unable: why there is no comparison with the live version."""
     demonstrated = gates.against_production(comparison, conf.thresholds) if comparison or live is None else gates.not_compared(unable, conf.thresholds)
     return [*gates.finite(candidate.values, conf.metric), *gates.thresholds(candidate.values, conf.thresholds), *demonstrated]
@@ -253,7 +254,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
                 "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
     content["card.md"] = card.write(manifest, candidate, inputs).encode()
     manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
-    staged = paths.folder / f"{registry.STAGED}v{number}"
+    staged = paths.folder / f"{versions.STAGED}v{number}"
     files.remove_folder(staged)
     staged.mkdir()
     for name, data in {**content, "manifest.json": as_json(manifest)}.items():
