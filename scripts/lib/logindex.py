@@ -15,6 +15,7 @@ import numpy as np
 from lib import files
 
 ROW = np.dtype([("key", "u8"), ("hour", "i4"), ("version", "i4"), ("value", "u8")])
+KEY = 0  # the row of a segment's array that holds the keys
 SEALED = 200_000  # rows; a smaller segment is merged with what comes next
 BLOCK = 4 << 20  # bytes of a log read at a time
 WIDEST = 48  # bytes of a field hashed the fast way; longer ones one by one
@@ -177,21 +178,37 @@ def unquoted(block: bytes, begins: np.ndarray, stops: np.ndarray, odd: np.ndarra
     return block + b"".join(extra), begins, stops
 
 
+def packed(rows: np.ndarray) -> np.ndarray:
+    """Rows as a file holds them: uint64, shape (3, rows). The keys lie side by side, so that a search reads a few pages of them."""
+    return np.stack([rows["key"], rows["hour"].astype("u8") << np.uint64(32) | rows["version"].astype("u8"), rows["value"]])
+
+
+def unpacked(array: np.ndarray) -> np.ndarray:
+    rows = np.empty(array.shape[1], ROW)
+    rows["key"], rows["value"] = array[KEY], array[2]
+    rows["hour"], rows["version"] = array[1] >> np.uint64(32), array[1] & np.uint64(0xFFFFFFFF)
+    return rows
+
+
 class Segments:
     """The sorted rows of one model's predictions or labels, in files of a bounded size."""
 
     def __init__(self, folder: Path, names: list[str]):
         self.folder, self.names = folder, names
-        self.arrays = [np.load(folder / name, mmap_mode="r") for name in names]
+
+    def open(self, name: str) -> np.ndarray:
+        """A segment, mapped: what is looked at is read. Held for as long as it is searched, so that one is in memory at a time."""
+        return np.load(self.folder / name, mmap_mode="r")
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All rows with one of the keys, the earlier segments first: (place in keys, rows)."""
         places, rows = [np.empty(0, np.int64)], [np.empty(0, ROW)]
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
-        for array in self.arrays:
-            low = np.searchsorted(array["key"], ordered, "left")
-            high = np.searchsorted(array["key"], ordered, "right")
+        for name in self.names:
+            array = self.open(name)
+            low = np.searchsorted(array[KEY], ordered, "left")
+            high = np.searchsorted(array[KEY], ordered, "right")
             counts = high - low
             hit = np.flatnonzero(counts)
             if not len(hit):
@@ -199,7 +216,7 @@ class Segments:
             repeated = np.repeat(hit, counts[hit])
             within = np.arange(len(repeated)) - np.repeat(np.cumsum(counts[hit]) - counts[hit], counts[hit])
             places.append(order[repeated])
-            rows.append(np.asarray(array[low[repeated] + within]))
+            rows.append(unpacked(array[:, low[repeated] + within]))
         return np.concatenate(places), np.concatenate(rows)
 
     def add(self, new: np.ndarray) -> list[str]:
@@ -208,14 +225,15 @@ class Segments:
             return self.names
         self.folder.mkdir(parents=True, exist_ok=True)
         kept, arrays = list(self.names), [new]
-        if self.arrays and len(self.arrays[-1]) + len(new) <= SEALED:
+        last = self.open(kept[-1]) if kept else None
+        if last is not None and last.shape[1] + len(new) <= SEALED:
             kept.pop()
-            arrays.insert(0, np.asarray(self.arrays[-1]))
+            arrays.insert(0, unpacked(last))
         rows = np.concatenate(arrays)
         rows = rows[np.argsort(rows["key"], kind="stable")]  # stable: of rows with one id the later stays behind
         name = f"{uuid.uuid4().hex}.npy"
         with files.replacing(self.folder / name, "wb") as file:
-            np.save(file, rows)
+            np.save(file, packed(rows))
         return [*kept, name]
 
     def sweep(self, names: list[str]) -> None:

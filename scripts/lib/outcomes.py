@@ -9,7 +9,7 @@ from lib.logindex import Segments
 from lib.runs import Run
 from lib.sequential import CLIP
 
-BATCH = 500_000  # rows joined at a time: memory stays flat, however long the logs
+BATCH = 200_000  # rows joined at a time: memory stays flat, however long the logs
 
 
 @dataclass(frozen=True)
