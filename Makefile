@@ -5,7 +5,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV ?= .venv
-VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT HELP
+VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT BASE HELP
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
 export $(VALUES)
 
@@ -92,3 +92,7 @@ test-rest:
 .PHONY: test-all
 test-all: ## the tests with sweeps and simulations, ten minutes
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider -m "" tests
+
+.PHONY: bench
+bench: ## [BASE=]: time and memory as ratios to a floor, two minutes
+	@sh scripts/in-venv.sh tests/bench.py
