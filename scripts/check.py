@@ -20,10 +20,11 @@ def work(run: Run) -> int:
     for name in [run.model().name] if named else runs.model_names(run.root):
         try:
             verdicts += [finding.verdict for finding in check_model(run, files.ModelPaths(run.root, name), named)]
-        except UserError as error:
+        except Exception as error:  # whatever breaks one model must not keep the others unwatched
             if named:
                 raise
-            print(f"check: {name}: {error}", file=sys.stderr)  # one broken model must not keep the others unwatched
+            print(f"check: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
+            alerts.raise_alert(run, name, "failed", f"check failed: {error}")
             failed = True
     alerts.deliver(run)
     return 3 if "dropped" in verdicts else 1 if failed else 0

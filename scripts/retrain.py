@@ -25,11 +25,12 @@ def work(run: Run) -> int:
     for name in [run.model().name] if named else runs.model_names(run.root):
         try:
             codes.append(retrain_model(run, files.ModelPaths(run.root, name), named, force))
-        except UserError as error:
-            if named:
-                raise
-            print(f"retrain: {name}: {error}", file=sys.stderr)  # one broken model must not keep the others unhealed
+        except Exception as error:  # whatever breaks one model must not keep the others unhealed
             alerts.raise_alert(run, name, "failed", f"retrain failed: {error}")
+            if named:
+                alerts.deliver(run)
+                raise
+            print(f"retrain: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
             codes.append(1)
     alerts.deliver(run)
     return next((code for code in (1, 3) if code in codes), 0)
@@ -63,15 +64,20 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
         return 0
     wait = None if force else postponed(run, paths, conf)
     if wait:
-        note(run, paths, reason, "postponed", wait)
+        note_once(run, paths, reason, wait)
         print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
         return 0
-    return attempt(run, paths, conf, known, reason)
+    try:
+        return attempt(run, paths, conf, known, reason)
+    except UserError as error:
+        note(run, paths, reason, "refused", f"failed: {error}")  # an attempt too: cooldown and budget count it
+        raise
 
 
 def roll_back(run: Run, paths: ModelPaths, known: Registry, worse: str) -> int:
     previous = known.versions[known.deployments[-1].replaced]
     live.make_live(run, paths, known, previous, "rollback", f"v{known.live.number} did worse than the one before: {worse}")
+    alerts.resolve(run, paths.name, "rollback")  # each one is news
     alerts.raise_alert(run, paths.name, "rollback", f"v{known.live.number} was rolled back to v{previous.number}: {worse}")
     return 0
 
@@ -81,7 +87,7 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
     if force:
         return "FORCE=1"
     if finding.verdict == "dropped":
-        return f"{finding.metric} dropped to {finding.value:.4g}"
+        return f"{finding.metric} {'dropped' if finding.metric == 'accuracy' else 'rose'} to {finding.value:.4g}"
     if conf.retrain.every:
         attempts = db.attempts(run.db, paths.name, "")
         last = max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])])
@@ -111,6 +117,13 @@ def note(run: Run, paths: ModelPaths, reason: str, outcome: str, detail: str, wi
         db.insert(run.db, "retrains", run_id=run.id, model=paths.name, time=clock.now(), reason=reason, outcome=outcome, detail=detail, window=window, p_value=db.real(p_value))
 
 
+def note_once(run: Run, paths: ModelPaths, reason: str, wait: str) -> None:
+    """A retraining that is postponed, once while it is for the same kind of reason: an hourly job would fill the table."""
+    last = db.last_retrain(run.db, paths.name)
+    if last is None or last["outcome"] != "postponed" or last["detail"].split()[-1] != wait.split()[-1]:
+        note(run, paths, reason, "postponed", wait)
+
+
 def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, reason: str) -> int:
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
     from lib import harvest, retraining, training
@@ -124,7 +137,7 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     try:
         candidate, window = retraining.best_candidate(conf, features, paths, known.live, found, cutoff(paths, known))
     except retraining.TooFew as few:
-        note(run, paths, reason, "postponed", str(few))
+        note_once(run, paths, reason, str(few))
         print(f"{paths.name}: retraining is due ({reason}), postponed: {few}")
         return 0
     training.record(run, candidate)

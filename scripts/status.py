@@ -40,7 +40,15 @@ def describe(run: Run, name: str) -> str:
     pointed = versions.live_number(files.ModelPaths(run.root, name))
     odd = "" if pointed == live["version"] else f"; production points to v{pointed}, not on record" if pointed else f"; production is gone, see: make restore MODEL={name}"
     waiting = f"; v{newest} is registered, not live" if newest > live["version"] else ""
-    return f"v{live['version']} live since {live['since'][:16].replace('T', ' ')}, {live['metric']} {live['value']:.4f}{interval} at training{waiting}{odd}"
+    return f"v{live['version']} live since {live['since'][:16].replace('T', ' ')}, {live['metric']} {live['value']:.4f}{interval} at training{watched(run, name)}{waiting}{odd}"
+
+
+def watched(run: Run, name: str) -> str:
+    """What the last check found, and the alerts that are open."""
+    last, alerts = db.last_check(run.db, name), [alert["kind"] for alert in db.open_alerts(run.db, name)]
+    found = f"; {last['verdict']} at {last['time'][:16].replace('T', ' ')}" if last else ""
+    figure = f": {last['metric']} {last['value']:.4f} on {last['labels']:,} labels" if last and last["value"] is not None else ""
+    return found + figure + (f"; ALERT: {', '.join(alerts)}" if alerts else "")
 
 
 def main(argv: list[str] | None = None) -> int:

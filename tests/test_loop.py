@@ -326,3 +326,51 @@ def test_a_regression_is_watched_by_its_error(project):
     pd.DataFrame({"id": said["id"], "progression": true + 200}).to_csv(labels, index=False)
     project.run("label", MODEL="diabetes", CSV=labels)
     assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(mae, 4), None)]
+
+
+def test_corrections_of_labels_that_were_judged_are_judged_too(live):
+    live.run("label", CSV=outcomes(live, 1))
+    assert live.run("check").stdout.endswith(": healthy\n")
+    live.run("label", CSV=outcomes(live, 1, wrong=300))
+    assert ": dropped\n" in live.run("check", code=3).stdout
+
+
+def test_another_floor_judges_everything_again(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=60))
+    edit(live, "[columns]", "[monitor]\nfloor = 0.5\ntolerance = 0.9\n\n[columns]")
+    assert "floor 0.5: healthy" in live.run("check").stdout
+    edit(live, "floor = 0.5", "floor = 0.99")
+    assert "floor 0.99: dropped" in live.run("check", code=3).stdout
+
+
+def test_a_line_that_nobody_can_read_keeps_no_model_unwatched(live):
+    log, = (live.root / "data/cancer/predictions").glob("*.csv")
+    with log.open("a") as file:
+        file.write(",,,,\nx,soon,abc,benign,n/a\n")
+    live.run("label", CSV=outcomes(live, 1))
+    assert "300 labels for 300 matured predictions" in live.run("check").stdout
+
+
+def test_status_shows_the_last_check_and_open_alerts(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=150))
+    live.run("check", code=3)
+    line = live.run("status").stdout.splitlines()[0]
+    assert "; dropped at 20" in line and ": accuracy 0." in line and "on 300 labels; ALERT: dropped" in line
+
+
+def test_retraining_an_id_model_twice_on_the_same_labels_is_no_failure(project):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": rng.normal(size=700).round(3)})
+    rows["y"] = np.where(rows["x"] > 0, "up", "down")
+    base = project.root.parent
+    rows[:300].to_csv(base / "old.csv", index=False)
+    project.run("new", MODEL="id", CSV=base / "old.csv", TARGET="y", ID="key_id")
+    project.run("train", MODEL="id")
+    project.run("deploy", MODEL="id")
+    rows[300:][["key_id", "x"]].to_csv(base / "new.csv", index=False)
+    project.run("predict", MODEL="id", CSV=base / "new.csv")
+    rows[300:][["key_id", "y"]].to_csv(base / "truth.csv", index=False)
+    project.run("label", MODEL="id", CSV=base / "truth.csv")
+    for _ in range(2):
+        project.run("retrain", MODEL="id", FORCE=1, code=3)  # nothing better to be found
+    assert len(list((project.root / "data/id/train").glob("*.csv"))) == 2

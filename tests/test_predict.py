@@ -74,7 +74,7 @@ def test_a_bad_row_in_a_late_chunk_keeps_the_whole_file_out(trained):
         file.write(source.read_text().splitlines()[1].replace("17.99", "n/k") + "\n")
     out = trained.root.parent / "out.csv"
     done = trained.run("predict", code=2, CSV=source, OUT=out)
-    assert done.stderr.splitlines()[-1] == f"predict: {source}: line 60002, mean radius: 'n/k' is not a number. Nothing was scored or logged."
+    assert done.stderr.splitlines()[-1] == f"predict: {source}: line 60002, mean radius: 'n/k' is not a number. Nothing of the file was kept."
     assert not out.exists() and log(trained) == []
     assert [path.name for path in (trained.root / "data/cancer/predictions").iterdir() if path.suffix in (".csv", ".tmp")] == []
     assert list(source.parent.glob(".out*")) == []

@@ -1,8 +1,10 @@
 """What a person must know: raised once while it lasts, resolved when it clears, told on stderr and to a webhook."""
+import http.client
 import json
 import os
 import stat
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -67,5 +69,5 @@ def send(url: str, text: str) -> str | None:
             return None if 200 <= answer.status < 300 else f"it answered {answer.status}"
     except urllib.error.HTTPError as error:
         return f"it answered {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # its text could hold the address, which is a secret
         return type(getattr(error, "reason", error)).__name__

@@ -216,6 +216,10 @@ def attempts(connection: sqlite3.Connection, model: str, since: str) -> list[sql
     return connection.execute("SELECT * FROM retrains WHERE model = ? AND outcome <> 'postponed' AND time >= ? ORDER BY id", (model, since)).fetchall()
 
 
+def last_retrain(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
+    return connection.execute("SELECT * FROM retrains WHERE model = ? ORDER BY id DESC LIMIT 1", (model,)).fetchone()
+
+
 def last_check(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
     return connection.execute("SELECT * FROM checks WHERE model = ? ORDER BY id DESC LIMIT 1", (model,)).fetchone()
 

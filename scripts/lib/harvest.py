@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib import csvfile, dataset, files, intake, parts, validation
 from lib.config import Config
-from lib.errors import Refused
+from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.predictions import COLUMNS
@@ -24,16 +24,18 @@ def labelled(paths: ModelPaths, config: Config) -> pd.DataFrame:
     if labels.empty or said.empty:
         return pd.DataFrame(columns=[*COLUMNS, "label"])
     labels = labels.drop_duplicates("id", keep="last").set_index("id")["label"]
-    said = said[said["id"].isin(labels.index)].drop_duplicates("id", keep="last")
-    return said.assign(label=said["id"].map(labels)).sort_values("time", kind="stable", ignore_index=True)
+    said = said[said["id"].isin(labels.index)].sort_values("time", kind="stable").drop_duplicates("id", keep="last")
+    return said.assign(label=said["id"].map(labels)).reset_index(drop=True)
 
 
 def read_logs(folder: Path) -> pd.DataFrame:
     """All files of a log, as text; a feature with the name of one of the log's own columns is told apart by its place."""
     frames = []
     for path in sorted(folder.glob("*.csv")) if folder.is_dir() else ():
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", on_bad_lines="skip")
-        frames.append(frame)
+        try:
+            frames.append(pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", on_bad_lines="skip"))
+        except ValueError as error:
+            raise UserError(f"{path} can't be read: {error}. A line of it was changed by hand; put it right.") from None
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
@@ -51,19 +53,21 @@ def take_in(run, paths: ModelPaths, config: Config) -> list[Part]:
     try:
         write_good(paths, config, rows, source)
         known = intake.Known(parts.find(paths), config)
-        if config.id:  # a case that was taken in before is not taken in again, whatever is known of it now
-            drop_known(source, config, known)
+        if config.id and not keep_new(source, config, known):
+            return []
         staged = intake.stage(paths, config, source, known, "labelled predictions")
         return [parts.add(paths, run, staged.path, staged.rows, "labelled predictions")] if staged.rows else []
     finally:
         files.sweep_temporaries(paths.train)
 
 
-def drop_known(source: Path, config: Config, known: intake.Known) -> None:
+def keep_new(source: Path, config: Config, known: intake.Known) -> bool:
+    """Leave out the cases that were taken in before, whatever is known of them now; whether any is left."""
     frame = dataset.typed(source, csvfile.read_header(source, ",").names, config)
     fresh = [key not in known.ids for key in dataset.row_keys(frame, config).tolist()]
     texts = pd.read_csv(source, dtype=object, keep_default_na=False, encoding="utf-8")
     write_rows(texts[fresh], source)
+    return any(fresh)
 
 
 def as_rows(found: pd.DataFrame, config: Config) -> pd.DataFrame:

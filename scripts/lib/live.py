@@ -18,7 +18,7 @@ def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, ac
         print(f"{version.name} is live already")
         return
     check_usable(paths, version)
-    for line in side_by_side(version, known.live):
+    for line in side_by_side(version, known.live if action != "retrain" else None):  # which has compared them on the same rows
         print(line)
     switched = registry.switch(run, paths, known, version, action, reason)
     print(f"{version.name} is live (deployment {switched.number}, tag {switched.tag})")

@@ -131,9 +131,11 @@ def hours(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
 
 def hour_of(text: str) -> int:
     try:
-        return int(np.datetime64(text[:13], "h").astype("int64"))
+        moment = np.datetime64(text[:13], "h")
     except ValueError:
         return 0
+    hour = 0 if np.isnat(moment) else int(moment.astype("int64"))
+    return hour if 0 <= hour < 1 << 31 else 0
 
 
 def name_of_hour(hour: int) -> str:

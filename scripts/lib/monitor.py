@@ -68,8 +68,8 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
     labels, matured = sum(row["labels"] for row in rows), sum(row["predictions"] for row in rows)
     everything = db.outcomes(run.db, paths.name, live.number, "9999")
     expected = expectation(everything)
-    judge = simple if conf.monitor.rule == "simple" else by_sequence
-    value, low, high, floor, evidence, alarm_at, verdict = judge(run, paths, conf, known, rows, until)
+    figures = by_sequence(run, paths, conf, known, rows, until)  # always fed: the automatic rollback goes by it under either rule
+    value, low, high, floor, evidence, alarm_at, verdict = simple(paths, conf, known, rows, until) if conf.monitor.rule == "simple" else figures
     return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
                    evidence, alarm_at, expected if conf.task == "classification" else None, verdict, conf.monitor.min_labels)
 
@@ -87,7 +87,7 @@ def expectation(rows) -> float | None:
     return expected / predictions if predictions and expected else None
 
 
-def simple(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
+def simple(paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
     """The mean of a window against the floor; its false alarms are not bounded."""
     window = conf.monitor.window
     if window.isdecimal():
@@ -115,12 +115,16 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     """The sequential test: the labels that are new since the last check, by day, then its verdict."""
     deployment = known.deployments[-1]
     setting = sequential_setting(conf)
-    told = db.detector_state(run.db, paths.name, deployment.number, "live")
-    state = sequential.State.from_json(told) if told else first_state(run, paths, conf, known, setting)
+    state = told_state(run, paths, deployment.number)
+    fresh = first_state(run, paths, conf, known, setting)
+    days = new_days(rows, conf.task == "classification")
+    if state is None or bounds(state) != bounds(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
+        state, days = fresh, new_days(since_deployment(rows, deployment, state), conf.task == "classification")
     before = before_state(run, paths, conf, known, setting)
-    for day in new_days(rows, conf.task == "classification"):
+    for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
-        before = before and sequential.update(before, day.number, day.labels, day.losses, day.squares, setting)
+    for day in new_days(rows, conf.task == "classification") if before else ():
+        before = sequential.update(before, day.number, day.labels, day.losses, day.squares, setting)
     with db.transaction(run.db):
         db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
         if before:
@@ -131,6 +135,27 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     higher = conf.task == "classification"
     floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bound_of(conf, known.live)
     return *recent(conf, known, rows), floor, decision.statistic, decision.limit, decision.verdict
+
+
+def told_state(run: Run, paths: ModelPaths, deployment: int) -> sequential.State | None:
+    told = db.detector_state(run.db, paths.name, deployment, "live")
+    return sequential.State.from_json(told) if told else None
+
+
+def bounds(state: sequential.State) -> list[float]:
+    return [each.bound for each in state.references]
+
+
+def corrected(rows) -> bool:
+    """Whether labels that were fed have been corrected since."""
+    return any(row["fed_labels"] and row["labels"] == row["fed_labels"] and abs(row["losses"] - row["fed_losses"]) > 1e-9 for row in rows)
+
+
+def since_deployment(rows, deployment, state: sequential.State | None) -> list[dict]:
+    """The outcomes as if none had been fed, from the deployment on; at its first check only what is new, whenever it was predicted."""
+    if state is None:
+        return rows
+    return [{**row, "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in map(dict, rows) if row["hour"] >= deployment.entry["time"][:13]]
 
 
 def recent(conf: Config, known: Registry, rows) -> tuple[float | None, float | None, float | None]:

@@ -117,7 +117,8 @@ def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarr
     rows = np.zeros(len(begins), logindex.ROW)
     rows["key"] = logindex.hashes(block, begins[:, 0], stops[:, 0])
     rows["hour"] = logindex.hours(block, begins[:, 1], stops[:, 1])
-    rows["version"] = logindex.floats(logindex.texts(block, begins[:, 2], stops[:, 2], 8).view("S8").ravel()).astype("i4")
+    versions = logindex.floats(blank_as_nan(logindex.texts(block, begins[:, 2], stops[:, 2], 8).view("S8").ravel()))
+    rows["version"] = np.where((versions > 0) & (versions < 1 << 31), versions, 0)  # 0: a line that no command of ours wrote
     rows["value"] = logindex.values(block, begins[:, 3], stops[:, 3], judge.numeric)
     scores = logindex.floats(blank_as_nan(logindex.texts(block, begins[:, 4], stops[:, 4], 24).view("S24").ravel()))
     return rows, judge.expected(scores, rows["version"])

@@ -20,7 +20,7 @@ def checked_chunks(path: Path, header: csvfile.Header, columns: dict[str, Column
         frame, faults = rules.check(header, chunk)
         if faults:
             rest = f" and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""
-            raise UserError(f"{path}: {'; '.join(map(str, faults[:SHOWN]))}{rest}. Nothing was scored or logged.")
+            raise UserError(f"{path}: {'; '.join(map(str, faults[:SHOWN]))}{rest}. Nothing of the file was kept.")
         yield chunk, frame
     if not rules.rows:
         raise UserError(f"{path} has a header and no rows.")
