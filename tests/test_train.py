@@ -264,14 +264,14 @@ def test_a_repository_without_a_commit_tags_the_project_and_no_secrets(project):
 
 def test_checking_out_a_version_and_going_back_costs_nothing(trained):
     trained.git("stash", "-q")
-    trained.git("checkout", "-q", "cancer/v1", **{})
+    trained.git("checkout", "-q", "cancer/v1")
     trained.git("checkout", "-q", "main")
     trained.git("stash", "pop", "-q")
     trained.run("train")
     assert (trained.root / "data/cancer/train/0001.csv").exists() and (trained.root / "models/cancer/production/model.joblib").exists()
 
 
-def test_a_database_locked_by_a_shell_is_one_line_and_a_reader_is_served(trained, monkeypatch):
+def test_a_database_locked_by_a_shell_does_not_keep_a_reader_waiting(trained):
     connection = sqlite3.connect(trained.root / "metrics.db", isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     try:
