@@ -5,7 +5,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV ?= .venv
-VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT BASE HELP
+VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT BASE BATCH HELP
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
 export $(VALUES)
 
@@ -96,3 +96,7 @@ test-all: ## the tests with sweeps and simulations, ten minutes
 .PHONY: bench
 bench: ## [BASE=]: time and memory as ratios to a floor, two minutes
 	@sh scripts/in-venv.sh tests/bench.py
+
+.PHONY: bench-stream
+bench-stream: ## CSV= TARGET= [BATCH=]: replay a CSV in time order through the loop, against what one would do without it
+	@sh scripts/in-venv.sh tests/bench_stream.py

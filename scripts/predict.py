@@ -27,9 +27,9 @@ def work(run: Run) -> int:
     header = csvfile.read_header(source)  # names a missing or empty file before scikit-learn is imported
     digest = files.sha256(source)
     paths.predictions.mkdir(parents=True, exist_ok=True)
-    logged = db.batch(run.db, paths.name, version.number, digest)
-    if logged and not out:
-        print(f"{paths.name}: the {logged['rows']:,} rows of {source.name} are logged already, by v{version.number} at {logged['time']}")
+    before = db.batch(run.db, paths.name, version.number, digest)
+    if before and not out:
+        print(f"{paths.name}: the {before['rows']:,} rows of {source.name} are logged already, by v{version.number} at {before['time']}")
         return 0
     from lib import loading  # scikit-learn takes seconds to import
     model, manifest = loading.load(paths, version)
@@ -39,11 +39,11 @@ def work(run: Run) -> int:
         with (files.replacing(out) if out else contextlib.nullcontext()) as answers:
             with open(rows_file, "w", encoding="utf-8", newline="") as rows:
                 count = score(model, manifest, source, header, digest, version, answers, rows)
-            log = None if logged else append(run, paths, rows_file, list(model.config.features), version, source, digest, count)
+            log = None if before else append(run, paths, rows_file, logged(model.config), version, source, digest, count)
     finally:
         rows_file.unlink(missing_ok=True)
     print(f"{paths.name}: {count:,} rows scored by v{version.number}")
-    print(f"{paths.name}: {'logged before' if logged else f'logged in {log.relative_to(paths.root)}'}")
+    print(f"{paths.name}: {'logged before' if before else f'logged in {log.relative_to(paths.root)}'}")
     if out:
         print(f"{paths.name}: written to {out}")
     return 0
@@ -94,12 +94,17 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
             ids = ids_of(chunk, header, conf, digest, count)
             if answers:
                 answers.writelines(csvfile.lines(zip(ids, said, chances)))
-            places = [header.names.index(name) if name in names else None for name in conf.features]
+            places = [header.names.index(name) if name in names else None for name in logged(conf)]
             rows.writelines(csvfile.lines([i, moment, version.number, value, chance, *("" if place is None else row[place] for place in places)]
                                           for i, value, chance, row in zip(ids, said, chances, chunk.rows)))
             count += len(chunk.rows)
             progress.at(count)
     return count
+
+
+def logged(conf: Config) -> list[str]:
+    """What goes into the log beside the answer: the features, and the row's time, so that it can become a training row."""
+    return [*conf.features, *([conf.time] if conf.time else [])]
 
 
 def lenient(conf: Config, names: list[str]) -> dict:

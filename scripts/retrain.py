@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 
 import check
 from lib import alerts, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
-from lib.errors import Busy, Refused, UserError
+from lib.errors import Busy, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
 from lib.tags import Registry
 from lib.runs import Run
 
 WEEK = timedelta(days=7)
+HEALED = ("dropped", "refused", "rollback")  # alerts that a new version puts an end to
+WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
 
 def work(run: Run) -> int:
@@ -42,6 +44,7 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
         with run.lock(paths):
             conf = config.load(paths.config)
             known = registry.settle(run, paths)
+            known = complete(run, paths, known)
             findings = check.check_model(run, paths, named)
             code = heal(run, paths, conf, known, findings[0], force) if findings else 0
     except Busy as busy:
@@ -54,10 +57,27 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
     return code
 
 
+def complete(run: Run, paths: ModelPaths, known: Registry) -> Registry:
+    """Finish what a retraining that was killed had begun: its version goes live, its deployment is noted."""
+    newest = known.newest
+    if known.live and newest.number > known.live.number and db.was_killed(run.db, newest.entry["run"], "retrain"):
+        live.make_live(run, paths, known, newest, "retrain", newest.entry["why"])
+        known = tags.read(paths)
+    noted = db.noted_retrains(run.db, paths.name)
+    for deployment in known.deployments:
+        e = deployment.entry
+        if deployment.action == "retrain" and e["run"] not in noted:
+            run_id = db.run_by_uuid(run.db, e["run"]) or run.id
+            note(run, paths, e["reason"], "deployed", f"v{deployment.version} replaced v{deployment.replaced}", time=e["time"], run_id=run_id)
+            for kind in HEALED:
+                alerts.resolve(run, paths.name, kind)
+    return known
+
+
 def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, finding: Finding, force: bool) -> int:
     """Roll back what has shown itself worse; else retrain, if that is due and may be done now."""
     worse = monitor.worse_than_before(run, paths, conf, known) if conf.retrain.auto_rollback else None
-    if worse:
+    if worse and is_worse(run, paths, conf, known):
         return roll_back(run, paths, known, worse)
     reason = due(run, paths, conf, known, finding, force)
     if not reason:
@@ -68,10 +88,24 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
         print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
         return 0
     try:
-        return attempt(run, paths, conf, known, reason)
+        suspicious = monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" else 0
+        return attempt(run, paths, conf, known, reason, suspicious)
     except UserError as error:
         note(run, paths, reason, "refused", f"failed: {error}")  # an attempt too: cooldown and budget count it
         raise
+
+
+def is_worse(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
+    """Whether the version before would have done better on the same rows; where the world has changed it would not."""
+    from lib import retraining
+    found = retraining.beside_the_one_before(conf, paths, known)
+    if found is None or found.p_worse < WORSE_AT:
+        return True
+    print(f"{paths.name}: v{known.live.number} does worse than v{known.deployments[-1].replaced} did, which would do no better now: "
+          f"{found.metric} {found.production:.4g} against {found.candidate:.4g} on the same {found.rows:,} rows; no rollback")
+    with db.transaction(run.db):
+        db.forget_before(run.db, paths.name)
+    return False
 
 
 def roll_back(run: Run, paths: ModelPaths, known: Registry, worse: str) -> int:
@@ -112,9 +146,10 @@ def postponed(run: Run, paths: ModelPaths, conf: config.Config) -> str | None:
     return None
 
 
-def note(run: Run, paths: ModelPaths, reason: str, outcome: str, detail: str, window: str | None = None, p_value: float | None = None) -> None:
+def note(run: Run, paths: ModelPaths, reason: str, outcome: str, detail: str, window: str | None = None, p_value: float | None = None, **other) -> None:
+    row = {"run_id": run.id, "model": paths.name, "time": clock.now(), "reason": reason, "outcome": outcome, "detail": detail, "window": window, "p_value": db.real(p_value)}
     with db.transaction(run.db):
-        db.insert(run.db, "retrains", run_id=run.id, model=paths.name, time=clock.now(), reason=reason, outcome=outcome, detail=detail, window=window, p_value=db.real(p_value))
+        db.insert(run.db, "retrains", **row | other)
 
 
 def note_once(run: Run, paths: ModelPaths, reason: str, wait: str) -> None:
@@ -124,19 +159,17 @@ def note_once(run: Run, paths: ModelPaths, reason: str, wait: str) -> None:
         note(run, paths, reason, "postponed", wait)
 
 
-def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, reason: str) -> int:
+def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, reason: str, suspicious: int) -> int:
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
-    from lib import harvest, retraining, training
+    from lib import retraining, training
     training.check_before_reading(conf)
-    for part in harvest.take_in(run, paths, conf):
-        print(f"{paths.name}: part {part.path.stem} taken in, {part.rows:,} labelled predictions")
-    found = parts.check(paths)
     features = paths.features.read_bytes() if paths.features.exists() else None
-    inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
-    run.record(**inputs.columns())
     try:
-        candidate, window = retraining.best_candidate(conf, features, paths, known.live, found, cutoff(paths, known))
-    except retraining.TooFew as few:
+        found = take_in(run, paths, conf, known)
+        inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
+        run.record(**inputs.columns())
+        candidate, window = retraining.best_candidate(conf, features, paths, known.live, found, cutoff(paths, known), suspicious)
+    except TooFew as few:
         note_once(run, paths, reason, str(few))
         print(f"{paths.name}: retraining is due ({reason}), postponed: {few}")
         return 0
@@ -149,16 +182,25 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     missed = [gate.words for gate in candidate.verdicts if not gate.passed]
     p_value = comparison.p_better if comparison else None
     if missed:
-        return refuse(run, paths, reason, missed, window, p_value)
+        return refuse(run, paths, known, reason, missed, window, p_value)
     number = registry.next_number(run, known, paths.name)
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
     version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()])
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)
     note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
-    for kind in ("dropped", "refused"):
+    for kind in HEALED:
         alerts.resolve(run, paths.name, kind)
     return 0
+
+
+def take_in(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> list[parts.Part]:
+    """The parts, with what has been labelled since the last one."""
+    from lib import harvest, retraining
+    waiting = parts.rows(retraining.new_parts(paths, known.live, parts.check(paths)))
+    for part in harvest.take_in(run, paths, conf, waiting, retraining.FEWEST_EXAMINERS):
+        print(f"{paths.name}: part {part.path.stem} taken in, {part.rows:,} labelled predictions")
+    return parts.check(paths)
 
 
 def cutoff(paths: ModelPaths, known: Registry) -> str | None:
@@ -166,9 +208,12 @@ def cutoff(paths: ModelPaths, known: Registry) -> str | None:
     return versions.read_manifest(versions.ensure_folder(paths, known.newest), known.newest)["cutoff"]
 
 
-def refuse(run: Run, paths: ModelPaths, reason: str, missed: list[str], window: str, p_value: float | None) -> int:
+def refuse(run: Run, paths: ModelPaths, known: Registry, reason: str, missed: list[str], window: str, p_value: float | None) -> int:
     audit.add(paths.audit, run, "refused", why=reason, missed=missed)
     note(run, paths, reason, "refused", "; ".join(missed), window, p_value)
+    if reason.startswith("every "):  # it was only a try: nothing is wrong
+        print(f"{paths.name}: nothing better was found, v{known.live.number} stays")
+        return 0
     alerts.raise_alert(run, paths.name, "refused", f"retraining ({reason}) found nothing better, the live version stays: {'; '.join(missed)}")
     return Refused.code
 

@@ -44,14 +44,21 @@ def main() -> int:
 
 def prepare(folder: Path) -> Path:
     """The project in a repository of its own, with cancer v1 live."""
+    project = prepare_empty(folder)
+    for script in ("train", "deploy"):
+        typed(project, [sys.executable, f"scripts/{script}.py"])
+    return project
+
+
+def prepare_empty(folder: Path) -> Path:
+    """The project in a repository of its own."""
     sys.path.insert(0, str(ROOT / "tests"))
     from conftest import sources
     project = folder / "project"
     for name in sources():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, project / name)
-    for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "bench"],
-                    [sys.executable, "scripts/train.py"], [sys.executable, "scripts/deploy.py"]):
+    for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qm", "bench"]):
         typed(project, command)
     return project
 

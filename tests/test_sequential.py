@@ -189,6 +189,18 @@ def test_the_days_of_an_alarm_never_count_as_wobble_even_after_the_recovery():
     assert decide(healed).verdict == "healthy" and healed.spell == 0 and after <= 2 * before
 
 
+def test_the_version_that_replaces_a_dropped_one_is_not_blind_to_the_next_drop():
+    """What it inherits of the wobble is that of the healthy days, not of the days of the drop."""
+    healthy = after_days([25, 29] * 15)
+    dropped = after_days([120] * 3, state=healthy, first=30)
+    assert decide(dropped).verdict == "dropped"
+    heir = sequential.taught_by(start(BOUND), dropped)
+    assert cautious_variance(heir.wobble, heir.settled, WobbleConfig()) == pytest.approx(cautious_variance(healthy.calm, healthy.settled, WobbleConfig()), rel=0.2)
+    again = after_days([26] * 5 + [100] * 2, state=heir, first=40)
+    assert decide(again).verdict == "dropped"
+    assert State.from_json(dropped.to_json()) == dropped
+
+
 def test_small_days_among_large_ones_blur_the_wobble_little():
     wobble, rng = Wobble(), np.random.default_rng(16)
     for day, labels in enumerate([2000, 30] * 60):

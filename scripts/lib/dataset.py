@@ -30,7 +30,7 @@ class Split:
 
 
 def read(parts: list[Part], config: Config) -> Rows:
-    """All rows of the parts. UserError names the part that does not have model.toml's columns."""
+    """All rows of the parts, of those with one id the last. UserError names the part that does not have model.toml's columns."""
     frames, keys, numbers = [], [], []
     for part in parts:
         header = csvfile.read_header(part.path, ",")
@@ -41,7 +41,11 @@ def read(parts: list[Part], config: Config) -> Rows:
         frames.append(frame)
         keys.append(row_keys(frame, config))
         numbers.append(np.full(len(frame), part.number))
-    return Rows(pd.concat(frames, ignore_index=True), np.concatenate(keys), np.concatenate(numbers))
+    frame, keys, numbers = pd.concat(frames, ignore_index=True), np.concatenate(keys), np.concatenate(numbers)
+    if config.id:  # a case whose label was corrected after it was taken in came again with a later part
+        last = ~pd.Series(keys).duplicated(keep="last").to_numpy()
+        frame, keys, numbers = frame[last].reset_index(drop=True), keys[last], numbers[last]
+    return Rows(frame, keys, numbers)
 
 
 def typed(path: Path, names: tuple[str, ...], config: Config) -> pd.DataFrame:

@@ -171,11 +171,21 @@ def log_segments(connection: sqlite3.Connection, model: str, log: str) -> list[s
     return [row["name"] for row in connection.execute("SELECT name FROM log_segments WHERE model = ? AND log = ? ORDER BY place", (model, log))]
 
 
+def bounds_counted_with(connection: sqlite3.Connection, model: str) -> set[tuple[int, float]]:
+    """(version, largest acceptable mae) that losses in `outcomes` are in units of."""
+    return {tuple(row) for row in connection.execute("SELECT DISTINCT version, bound FROM outcomes WHERE model = ? AND bound IS NOT NULL AND labels > 0", (model,))}
+
+
 def forget_logs(connection: sqlite3.Connection, model: str) -> None:
     """Before all is read again: what was counted goes, what the sequential test was given stays given."""
     connection.execute("DELETE FROM log_positions WHERE model = ?", (model,))
     connection.execute("DELETE FROM log_segments WHERE model = ?", (model,))
-    connection.execute("UPDATE outcomes SET predictions = 0, expected = 0, labels = 0, losses = 0, squares = 0, errors = 0, corrections = 0 WHERE model = ?", (model,))
+    connection.execute("UPDATE outcomes SET predictions = 0, expected = 0, labels = 0, losses = 0, squares = 0, errors = 0, corrections = 0, bound = NULL WHERE model = ?", (model,))
+
+
+def forget_before(connection: sqlite3.Connection, model: str) -> None:
+    """What the version before was expected to do, when losses are counted in another unit from now on."""
+    connection.execute("DELETE FROM detector WHERE model = ? AND against = 'before'", (model,))
 
 
 def set_log(connection: sqlite3.Connection, model: str, log: str, positions: list[tuple[str, int, str]], segments: list[str]) -> None:
@@ -184,13 +194,13 @@ def set_log(connection: sqlite3.Connection, model: str, log: str, positions: lis
     connection.executemany("INSERT INTO log_segments VALUES (?, ?, ?, ?)", [(model, log, place, name) for place, name in enumerate(segments)])
 
 
-def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, rows: list[tuple]) -> None:
+def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, bounds: dict[int, float], rows: list[tuple]) -> None:
     """rows: (version, hour, predictions, expected, labels, losses, squares, errors, corrections), added to what is there."""
     connection.executemany(
-        "INSERT INTO outcomes (model, metric, version, hour, predictions, expected, labels, losses, squares, errors, corrections) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "INSERT INTO outcomes (model, metric, bound, version, hour, predictions, expected, labels, losses, squares, errors, corrections) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (model, version, hour) DO UPDATE SET predictions = predictions + excluded.predictions, expected = expected + excluded.expected, "
         "labels = labels + excluded.labels, losses = losses + excluded.losses, squares = squares + excluded.squares, errors = errors + excluded.errors, "
-        "corrections = corrections + excluded.corrections", [(model, metric, *row) for row in rows])
+        "corrections = corrections + excluded.corrections, bound = excluded.bound", [(model, metric, bounds.get(row[0]), *row) for row in rows])
 
 
 def outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:
@@ -218,6 +228,15 @@ def attempts(connection: sqlite3.Connection, model: str, since: str) -> list[sql
 
 def last_retrain(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
     return connection.execute("SELECT * FROM retrains WHERE model = ? ORDER BY id DESC LIMIT 1", (model,)).fetchone()
+
+
+def noted_retrains(connection: sqlite3.Connection, model: str) -> set[str]:
+    """The runs whose retraining is on record as deployed."""
+    return {row["uuid"] for row in connection.execute("SELECT r.uuid FROM retrains t JOIN runs r ON r.id = t.run_id WHERE t.model = ? AND t.outcome = 'deployed'", (model,))}
+
+
+def was_killed(connection: sqlite3.Connection, uuid: str, script: str) -> bool:
+    return connection.execute("SELECT 1 FROM runs WHERE uuid = ? AND script = ? AND status = 'killed'", (uuid, script)).fetchone() is not None
 
 
 def last_check(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:

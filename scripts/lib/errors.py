@@ -19,5 +19,11 @@ class Refused(UserError):
     code = 3
 
 
+class TooFew(UserError):
+    """Not enough labelled rows yet: not a fault, and nothing is changed."""
+
+    code = 0
+
+
 class Busy(Failed):
     """Another command holds the model's lock and kept it for longer than we were willing to wait."""

@@ -1,4 +1,6 @@
 """Predictions whose outcome is known, as training rows: what production has seen since it was trained."""
+import csv
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import pandas as pd
 
 from lib import csvfile, dataset, files, intake, parts, validation
 from lib.config import Config
-from lib.errors import Refused, UserError
+from lib.errors import Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.predictions import COLUMNS
@@ -14,13 +16,16 @@ from lib.predictions import COLUMNS
 MOST_FAULTY = 0.1  # share of rows that may break [columns]; beyond it the data are spoiled, and nothing is learnt from them
 
 
-def labelled(paths: ModelPaths, config: Config) -> pd.DataFrame:
-    """Each labelled prediction, oldest first: id, time, version, prediction, its features as text, and the label.
+INPUT = "input: "  # before the name of a logged column, which may be that of one of the log's own
+
+
+def labelled(paths: ModelPaths) -> pd.DataFrame:
+    """Each labelled prediction, oldest first, as text: id, time, version, prediction, score, what went in, and the label.
 
     Of several labels for an id the last counts; of several predictions the last.
     """
-    labels = read_logs(paths.labels)
-    said = read_logs(paths.predictions)
+    labels = read_logs(paths.labels, 3)
+    said = read_logs(paths.predictions, len(COLUMNS))
     if labels.empty or said.empty:
         return pd.DataFrame(columns=[*COLUMNS, "label"])
     labels = labels.drop_duplicates("id", keep="last").set_index("id")["label"]
@@ -28,23 +33,27 @@ def labelled(paths: ModelPaths, config: Config) -> pd.DataFrame:
     return said.assign(label=said["id"].map(labels)).reset_index(drop=True)
 
 
-def read_logs(folder: Path) -> pd.DataFrame:
-    """All files of a log, as text; a feature with the name of one of the log's own columns is told apart by its place."""
+def read_logs(folder: Path, own: int) -> pd.DataFrame:
+    """All files of a log, as text; its first `own` columns are the log's, the others what a model was asked about."""
     frames = []
     for path in sorted(folder.glob("*.csv")) if folder.is_dir() else ():
         try:
-            frames.append(pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", on_bad_lines="skip"))
+            with open(path, encoding="utf-8", newline="") as file:
+                header = next(csv.reader(file), [])
+            names = [*header[:own], *(INPUT + name for name in header[own:])]
+            frames.append(pd.read_csv(path, names=names, skiprows=1, dtype=str, keep_default_na=False, encoding="utf-8", on_bad_lines="skip"))
         except ValueError as error:
             raise UserError(f"{path} can't be read: {error}. A line of it was changed by hand; put it right.") from None
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def take_in(run, paths: ModelPaths, config: Config) -> list[Part]:
+def take_in(run, paths: ModelPaths, config: Config, waiting: int, enough: int) -> list[Part]:
     """Make the newly labelled predictions the next part, if there are any.
 
-    Rows that break [columns] are left out and put to the rejected ones; Refused if there are too many of them.
+    waiting: rows of parts that the live version has not learnt from; TooFew, and no part, if these and the new ones are
+    fewer than `enough`. Rows that break [columns] are left out and put to the rejected ones; Refused if they are many.
     """
-    rows = as_rows(labelled(paths, config), config)
+    rows = as_rows(labelled(paths), config)
     if rows.empty:
         return []
     paths.train.mkdir(parents=True, exist_ok=True)
@@ -53,25 +62,42 @@ def take_in(run, paths: ModelPaths, config: Config) -> list[Part]:
     try:
         write_good(paths, config, rows, source)
         known = intake.Known(parts.find(paths), config)
-        if config.id and not keep_new(source, config, known):
+        if config.id and not keep_new(paths, source, config, known):
             return []
         staged = intake.stage(paths, config, source, known, "labelled predictions")
+        if waiting + staged.rows < enough:
+            raise TooFew(f"{waiting + staged.rows:,} labelled rows that the live version has not learnt from; {enough} are needed")
         return [parts.add(paths, run, staged.path, staged.rows, "labelled predictions")] if staged.rows else []
     finally:
         files.sweep_temporaries(paths.train)
 
 
-def keep_new(source: Path, config: Config, known: intake.Known) -> bool:
-    """Leave out the cases that were taken in before, whatever is known of them now; whether any is left."""
-    frame = dataset.typed(source, csvfile.read_header(source, ",").names, config)
-    fresh = [key not in known.ids for key in dataset.row_keys(frame, config).tolist()]
+def keep_new(paths: ModelPaths, source: Path, config: Config, known: intake.Known) -> bool:
+    """Leave out the cases that were taken in before with the same label; whether any is left.
+
+    One whose label has been corrected since comes again: of the rows with one id the last counts.
+    """
+    told: dict[int, str] = {}
+    for path in parts.find(paths):
+        told |= labels_by_id(path, config)
+    fresh = []
+    for key, label in labels_by_id(source, config).items():
+        fresh.append(told.get(key) != label)
+        if fresh[-1]:
+            known.ids.pop(key, None)
     texts = pd.read_csv(source, dtype=object, keep_default_na=False, encoding="utf-8")
     write_rows(texts[fresh], source)
     return any(fresh)
 
 
+def labels_by_id(path: Path, config: Config) -> dict[int, str]:
+    """In the file's order; each id is there once."""
+    frame = dataset.typed(path, csvfile.read_header(path, ",").names, config)
+    return dict(zip(dataset.row_keys(frame, config).tolist(), dataset.labels(frame[config.target], config).tolist()))
+
+
 def as_rows(found: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """The columns that training rows have; the model's time column, which is not logged, is when it was asked."""
+    """The columns that training rows have; a row that came without its time has the time when it was asked about."""
     columns = {}
     for name in config.columns:
         if name == config.target:
@@ -80,12 +106,21 @@ def as_rows(found: pd.DataFrame, config: Config) -> pd.DataFrame:
             columns[name] = found["id"]
         elif name == config.time:
             form = config.columns[name].format
-            columns[name] = pd.to_datetime(found["time"]).dt.strftime(form) if form else found["time"]
-        elif name in found:
-            columns[name] = found[name].fillna("")
+            asked = pd.to_datetime(found["time"]).dt.strftime(form) if form else found["time"]
+            told = found[INPUT + name].fillna("") if INPUT + name in found else pd.Series("", found.index)
+            columns[name] = told.where(told != "", asked)
+        elif INPUT + name in found:
+            columns[name] = found[INPUT + name].fillna("")
         else:
             columns[name] = ""
     return pd.DataFrame(columns, dtype=object)
+
+
+def typed(found: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The columns that training rows have, typed. UserError where a value does not fit its column."""
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+        write_rows(as_rows(found, config), Path(file.name))
+        return dataset.typed(Path(file.name), tuple(config.columns), config)
 
 
 def write_good(paths: ModelPaths, config: Config, rows: pd.DataFrame, target: Path) -> None:

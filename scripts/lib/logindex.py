@@ -7,6 +7,7 @@ grows with n and not with the log. The segments are a cache: without them, the l
 import csv
 import hashlib
 import os
+import sys
 import uuid
 from pathlib import Path
 
@@ -18,6 +19,8 @@ ROW = np.dtype([("key", "u8"), ("hour", "i4"), ("version", "i4"), ("value", "u8"
 KEY = 0  # the row of a segment's array that holds the keys
 SEALED = 200_000  # rows; a smaller segment is merged with what comes next
 BLOCK = 4 << 20  # bytes of a log read at a time
+LONGEST_ROW = 1 << 24  # bytes; a longer one is a quote that was never closed
+LONGEST_FIELD = 200  # lines
 WIDEST = 48  # bytes of a field hashed the fast way; longer ones one by one
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth 1973, 6.4)
 
@@ -26,7 +29,7 @@ def read(path: Path, begin: int, end: int, columns: int):
     """Blocks of whole lines from a stretch of a log, as (bytes, offset after them); the header is left out."""
     with open(path, "rb") as file:
         file.seek(begin)
-        offset, pending = begin, b""
+        offset, pending, header = begin, b"", begin == 0
         while offset < end:
             piece = file.read(min(BLOCK, end - offset))
             if not piece:
@@ -34,11 +37,41 @@ def read(path: Path, begin: int, end: int, columns: int):
             offset += len(piece)
             pending += piece
             cut = last_line_end(pending)
-            block, pending = pending[:cut], pending[cut:]
-            if block and offset - len(pending) - len(block) == 0:
-                block = block[first_line_end(block):]
+            if len(pending) - cut > LONGEST_ROW or offset >= end and pending[cut:].endswith(b"\n"):
+                cut = pending.rfind(b"\n") + 1
+                block, pending = mended(path, pending[:cut]), pending[cut:]
+            else:
+                block, pending = pending[:cut], pending[cut:]
+            if block and header:
+                block, header = block[first_line_end(block):], False
             if block:
                 yield block, offset - len(pending)
+
+
+def mended(path: Path, block: bytes) -> bytes:
+    """Lines among which a quote is opened and never closed, which no command of ours writes, without those that can't be read.
+
+    So one line that was changed by hand does not hide all that follow it.
+    """
+    lines = [line + b"\n" for line in block.split(b"\n")[:-1]]
+    kept, lost, number = [], 0, 0
+    while number < len(lines):
+        odd = [place for place in range(number, min(number + LONGEST_FIELD, len(lines))) if lines[place].count(b'"') % 2]
+        stop = odd[1] if odd[:1] == [number] and len(odd) > 1 and is_row(b"".join(lines[number:odd[1] + 1])) else number
+        fine = stop > number or odd[:1] != [number]
+        kept += lines[number:stop + 1] if fine else []
+        lost += not fine
+        number = stop + 1
+    print(f"warning: {path}: {lost} line(s) with a quote too many, changed by hand, are left out. Put them right, and all is counted again.", file=sys.stderr)
+    return b"".join(kept)
+
+
+def is_row(text: bytes) -> bool:
+    """Whether the lines are one row of CSV, with its quotes where quotes belong."""
+    try:
+        return len(list(csv.reader(text.decode("utf-8", "replace").splitlines(keepends=True), strict=True))) == 1
+    except csv.Error:
+        return False
 
 
 def last_line_end(block: bytes) -> int:

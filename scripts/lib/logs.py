@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import db, monitor, predictions
+from lib import bounds, db, monitor, predictions
 from lib.config import Config
 from lib.files import ModelPaths
 from lib.tags import Registry
@@ -56,17 +56,20 @@ def read_new(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> int:
 
     Only under the check's lock.
     """
-    stretches = news(run, paths)
-    if stretches is None:  # a log was rewritten, or the index is gone: everything is read and counted again
+    numeric = conf.task == "regression"
+    limits = {number: bounds.acceptable(conf, known, number) for number in known.versions} if numeric else {}
+    rescaled = any(limits.get(version) != bound for version, bound in db.bounds_counted_with(run.db, paths.name)) if numeric else False
+    stretches = news(run, paths) if not rescaled else None
+    if stretches is None:  # a log was rewritten, the index is gone, or errors have another limit: everything is read and counted again
         with db.transaction(run.db):
             db.forget_logs(run.db, paths.name)
+            if rescaled:
+                db.forget_before(run.db, paths.name)
         stretches = news(run, paths)
     if not any(stretches.values()):
         return 0
     from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
-    numeric = conf.task == "regression"
-    bounds = {number: monitor.bound_of(conf, version) for number, version in known.versions.items()} if numeric else {}
-    return outcomes.update(run, paths, outcomes.Judge(numeric, bounds, Calibrations(paths, known)), stretches)
+    return outcomes.update(run, paths, outcomes.Judge(numeric, limits, Calibrations(paths, known)), stretches)
 
 
 class Calibrations(dict):

@@ -1,11 +1,9 @@
 """Does the live model still do its job? The outcomes so far, given to the rule that model.toml asks for."""
-import csv
-import io
 import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from lib import clock, config, db, sequential, versions
+from lib import bounds, clock, config, db, sequential, versions
 from lib.config import Config
 from lib.files import ModelPaths
 from lib.tags import Registry, Version
@@ -13,8 +11,6 @@ from lib.runs import Run
 from lib.wobble import Day
 
 RECENT = 14  # days with labels in the figure that a check shows
-TAUGHT_BY = 60  # days of the version before, which tell how much healthy days wobble
-MAE_SLACK = 1.5  # with neither a floor nor a threshold: how many times its holdout mae a regression may reach
 
 
 @dataclass(frozen=True)
@@ -46,20 +42,6 @@ class Finding:
         return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}, {share}{floor}: {self.verdict}"
 
 
-def bound_of(conf: Config, version: Version) -> float:
-    """The largest acceptable mae of a version, or the largest acceptable share of wrong answers where a floor is named."""
-    if conf.task == "classification":
-        named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.min.get("accuracy")
-        return min(max(1 - named, 1e-6), 1 - 1e-6) if named is not None else None
-    named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae")
-    return named if named is not None else MAE_SLACK * holdout_mae(version)
-
-
-def holdout_mae(version: Version) -> float:
-    e = version.entry
-    return e["mae"]
-
-
 def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding:
     """The verdict on the live version from all outcomes counted so far; each label is fed to the sequential test once."""
     live = known.live
@@ -69,7 +51,7 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
     everything = db.outcomes(run.db, paths.name, live.number, "9999")
     expected = expectation(everything)
     figures = by_sequence(run, paths, conf, known, rows, until)  # always fed: the automatic rollback goes by it under either rule
-    value, low, high, floor, evidence, alarm_at, verdict = simple(paths, conf, known, rows, until) if conf.monitor.rule == "simple" else figures
+    value, low, high, floor, evidence, alarm_at, verdict = simple(conf, known, rows) if conf.monitor.rule == "simple" else figures
     return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
                    evidence, alarm_at, expected if conf.task == "classification" else None, verdict, conf.monitor.min_labels)
 
@@ -87,28 +69,35 @@ def expectation(rows) -> float | None:
     return expected / predictions if predictions and expected else None
 
 
-def simple(paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
+def simple(conf: Config, known: Registry, rows):
     """The mean of a window against the floor; its false alarms are not bounded."""
-    window = conf.monitor.window
-    if window.isdecimal():
-        chosen, count = [], 0
-        for row in reversed(rows):
-            if count >= int(window):
-                break
-            chosen.append(row)
-            count += row["labels"]
-    else:
-        begin = datetime.fromisoformat(f"{until}:00+00:00") - timedelta(seconds=config.seconds(window, "monitor.window"))
-        chosen = [row for row in rows if row["hour"] >= begin.strftime("%Y-%m-%dT%H")]
+    chosen = in_window(rows, conf.monitor.window)
     labels = sum(row["labels"] for row in chosen)
     higher = conf.task == "classification"
     sums = sum(row["losses"] if higher else row["errors"] for row in chosen)
     value = (1 - sums / labels if higher else sums / labels) if labels else None
-    bound = bound_of(conf, known.live)
-    floor = (1 - bound if higher else bound) if bound is not None else 1 - deployed_loss(paths, conf, known.live)
+    floor = 1 - bounds.of_live(conf, known)[0] if higher else bounds.acceptable(conf, known, known.live.number)
     verdict = sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher)
     low, high = sequential.wilson_interval(sums / labels, labels) if labels and higher else (None, None)
     return value, *((1 - high, 1 - low) if low is not None else (None, None)), floor, None, None, verdict
+
+
+def in_window(rows, window: str) -> list:
+    """The hours of the window that ends with the newest labelled prediction: outcomes come late, and a window that ends now would hold none."""
+    labelled = [row for row in rows if row["labels"]]
+    if not labelled:
+        return []
+    if not window.isdecimal():
+        end = datetime.fromisoformat(f"{labelled[-1]['hour']}:00+00:00") + timedelta(hours=1)
+        begin = end - timedelta(seconds=config.seconds(window, "monitor.window"))
+        return [row for row in labelled if row["hour"] >= begin.strftime("%Y-%m-%dT%H")]
+    chosen, count = [], 0
+    for row in reversed(labelled):
+        if count >= int(window):
+            break
+        chosen.append(row)
+        count += row["labels"]
+    return chosen
 
 
 def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
@@ -118,7 +107,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     state = told_state(run, paths, deployment.number)
     fresh = first_state(run, paths, conf, known, setting)
     days = new_days(rows, conf.task == "classification")
-    if state is None or bounds(state) != bounds(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
+    if state is None or limits(state) != limits(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
         state, days = fresh, new_days(since_deployment(rows, deployment, state), conf.task == "classification")
     before = before_state(run, paths, conf, known, setting)
     for day in days:
@@ -133,16 +122,25 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     decision = sequential.decide(state, setting)
     worst = next(each for each in state.references if each.name == decision.reference)
     higher = conf.task == "classification"
-    floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bound_of(conf, known.live)
+    floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bounds.acceptable(conf, known, known.live.number)
     return *recent(conf, known, rows), floor, decision.statistic, decision.limit, decision.verdict
 
 
-def told_state(run: Run, paths: ModelPaths, deployment: int) -> sequential.State | None:
-    told = db.detector_state(run.db, paths.name, deployment, "live")
-    return sequential.State.from_json(told) if told else None
+def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
+    told = db.detector_state(run.db, paths.name, deployment, against)
+    return sequential.State.from_json(told) if told and '"calm"' in told else None  # without: written by an older version of these scripts
 
 
-def bounds(state: sequential.State) -> list[float]:
+def labels_under_suspicion(run: Run, paths: ModelPaths, known: Registry) -> int:
+    """The newest labels of the live version, from the day on since when the evidence for a drop has been growing."""
+    state = told_state(run, paths, known.deployments[-1].number)
+    if state is None:
+        return 0
+    days = (*state.recent, *([state.today] if state.today else ()))
+    return int(sum(day.labels for day in days[-(state.spell + 1):]))
+
+
+def limits(state: sequential.State) -> list[float]:
     return [each.bound for each in state.references]
 
 
@@ -168,7 +166,7 @@ def recent(conf: Config, known: Registry, rows) -> tuple[float | None, float | N
     if conf.task == "classification":
         low, high = sequential.wilson_interval(losses / labels, labels)
         return 1 - losses / labels, 1 - high, 1 - low
-    half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bound_of(conf, known.live)
+    half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bounds.acceptable(conf, known, known.live.number)
     return errors / labels, max(errors / labels - half, 0.0), errors / labels + half
 
 
@@ -190,13 +188,13 @@ def new_days(rows, binary: bool) -> list[Day]:
 
 
 def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State:
-    """The test at a deployment: against the floor and against the holdout, taught by the days of the version before."""
-    bound = bound_of(conf, known.live)
-    deployed = deployed_loss(paths, conf, known.live)
-    floor = (bound if conf.task == "classification" else 1 / sequential.CLIP) if bound is not None else None
-    before = known.deployments[-1].replaced
-    healthy = healthy_days(run, paths, before) if before else []
-    return sequential.start(floor if floor is not None else deployed, deployed, healthy, setting)
+    """The test at a deployment: against the floor and against the holdout, taught by the healthy days before."""
+    return taught(run, paths, known, sequential.start(*bounds.of_live(conf, known), (), setting))
+
+
+def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State) -> sequential.State:
+    before = told_state(run, paths, known.deployments[-1].number - 1)
+    return sequential.taught_by(state, before) if before else state
 
 
 def sequential_setting(conf: Config) -> sequential.Config:
@@ -206,54 +204,35 @@ def sequential_setting(conf: Config) -> sequential.Config:
 def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State | None:
     """The test of the live version against what the one before it did in its last days; None where that had too few labels."""
     deployment = known.deployments[-1]
-    told = db.detector_state(run.db, paths.name, deployment.number, "before")
+    told = told_state(run, paths, deployment.number, "before")
     if told:
-        return sequential.State.from_json(told)
-    days = healthy_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
-    labels, losses = sum(day.labels for day in days[-RECENT:]), sum(day.losses for day in days[-RECENT:])
+        return told
+    days = last_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
+    labels, losses = sum(day.labels for day in days), sum(day.losses for day in days)
     if labels < setting.minimum_labels:
         return None
-    return sequential.start(min(max(sequential.deployment_bound(losses, labels, 0.0), 1e-6), 1 - 1e-6), None, days, setting)
+    return taught(run, paths, known, sequential.start(min(max(sequential.deployment_bound(losses, labels, 0.0), 1e-6), 1 - 1e-6), None, (), setting))
 
 
 def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> str | None:
     """In words, if the live version has shown itself worse than the one it replaced would be expected to be."""
-    told = db.detector_state(run.db, paths.name, known.deployments[-1].number, "before")
-    if not told:
+    state = told_state(run, paths, known.deployments[-1].number, "before")
+    if state is None:
         return None
-    state, setting = sequential.State.from_json(told), sequential_setting(conf)
-    decision = sequential.decide(state, setting)
+    decision = sequential.decide(state, sequential_setting(conf))
     if decision.verdict != "dropped":
         return None
     bound = state.references[0].bound
     return f"mean loss {decision.loss:.3f} on {decision.labels:.0f} labels, where v{known.deployments[-1].replaced} would be expected to have at most {bound:.3f}"
 
 
-def deployed_loss(paths: ModelPaths, conf: Config, live: Version) -> float:
-    """The largest mean loss that its holdout leaves open, plus the tolerance."""
-    folder = versions.ensure_folder(paths, live)
-    manifest = versions.read_manifest(folder, live)
-    content = versions.read_verified(folder, live, manifest, "holdout.csv")
-    losses, rows = holdout_losses(content, conf.task == "regression", bound_of(conf, live))
-    return min(sequential.deployment_bound(losses, rows, conf.monitor.tolerance), 1 - 1e-6)
-
-
-def holdout_losses(content: bytes, numeric: bool, bound: float | None) -> tuple[float, int]:
-    """(sum of losses, rows) of a version's own holdout, as the sequential test takes them."""
-    total, count = 0.0, 0
-    for row in csv.DictReader(io.StringIO(content.decode())):
-        count += 1
-        total += min(abs(float(row["label"]) - float(row["prediction"])) / (sequential.CLIP * bound), 1.0) if numeric else row["label"] != row["prediction"]
-    return float(total), count
-
-
-def healthy_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
+def last_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
     days: dict[str, list[float]] = {}
     for row in db.outcomes(run.db, paths.name, version, "9999"):
         sums = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
         for i, name in enumerate(("labels", "losses", "squares")):
             sums[i] += row[name]
-    return [Day(date.fromisoformat(day).toordinal(), *sums) for day, sums in sorted(days.items())[-TAUGHT_BY:] if sums[0] > 0]
+    return [Day(date.fromisoformat(day).toordinal(), *sums) for day, sums in sorted(days.items()) if sums[0] > 0][-RECENT:]
 
 
 def calibration(paths: ModelPaths, version: Version) -> dict | None:

@@ -181,5 +181,5 @@ def commit(run: Run, paths: ModelPaths, log: str, judge: Judge, rows: np.ndarray
     names = held.add(rows)
     with db.transaction(run.db):
         db.set_log(run.db, paths.name, log, reached(positions), names)
-        db.add_outcomes(run.db, paths.name, "mae" if judge.numeric else "accuracy", counts.rows())
+        db.add_outcomes(run.db, paths.name, "mae" if judge.numeric else "accuracy", judge.bounds, counts.rows())
     held.sweep(names)

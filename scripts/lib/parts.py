@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import audit, files
+from lib import audit, csvfile, files
 from lib.errors import Refused
 from lib.files import ModelPaths
 
@@ -51,6 +51,10 @@ def add(paths: ModelPaths, run, temporary: Path, rows: int, source: str) -> Part
     files.sync_folder(paths.train)
     audit.add(paths.audit, run, "ingest", part=path.name, sha256=digest, source=source, rows=rows)
     return Part(path, digest, rows)
+
+
+def rows(found: list[Part]) -> int:
+    return sum(len(chunk.rows) for part in found for chunk in csvfile.chunks(part.path, csvfile.read_header(part.path, ",")))
 
 
 def complete_audit(paths: ModelPaths, run) -> None:

@@ -238,4 +238,8 @@ FROM outcomes o
 GROUP BY o.model, o.version, day ORDER BY o.model, day, o.version;
 """
 
-MIGRATIONS = (RUNS, LOOP)
+BOUND = """
+ALTER TABLE outcomes ADD COLUMN bound REAL;  -- regression: the largest acceptable mae, which the losses are in units of
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND)

@@ -50,11 +50,16 @@ class Reference:
 class State:
     references: tuple
     wobble: Wobble
-    settled: tuple = (0.0, 0.0)     # energy and weight of the wobble when the evidence was last at rest
+    calm: Wobble = Wobble()         # the same when the evidence was last at rest: without the days under suspicion
     spell: int = 0                  # days since then
     today: Day | None = None        # still open: labels of the same day add to it
     recent: tuple = ()
     labels: int = 0
+
+    @property
+    def settled(self):
+        """Energy and weight of the wobble from days that are known to be healthy."""
+        return self.calm.energy, self.calm.weight
 
     def to_json(self):
         return json.dumps(asdict(self))
@@ -65,6 +70,7 @@ class State:
         return cls(**raw | {
             "references": tuple(Reference(**each) for each in raw["references"]),
             "wobble": Wobble(**raw["wobble"] | {"pooled": Day(**raw["wobble"]["pooled"])}),
+            "calm": Wobble(**raw["calm"] | {"pooled": Day(**raw["calm"]["pooled"])}),
             "today": raw["today"] and Day(**raw["today"]),
             "recent": tuple(Day(**each) for each in raw["recent"])})
 
@@ -95,7 +101,12 @@ def start(floor, deployed=None, healthy_days=(), config=Config()):
     for day in healthy_days:
         wobble = learn(wobble, day, config.wobble) if day.labels else wobble
     references = tuple(Reference(name, bound, zeros, zeros) for name, bound in bounds.items())
-    return State(references, wobble, (wobble.energy, wobble.weight))
+    return State(references, wobble, wobble)
+
+
+def taught_by(state, before):
+    """The state with what the test of an earlier version has learnt of the wobble of healthy days; its evidence is not taken over."""
+    return replace(state, wobble=before.calm, calm=before.calm)
 
 
 def update(state, day, labels, losses, squares=None, config=Config()):
@@ -160,11 +171,11 @@ def _close(state, config):
     alarm = any(sum(each.evidence) >= limit for each in references)
     at_rest = not any(any(each.cusum) for each in references)
     wobble = state.wobble if alarm else learn(state.wobble, state.today, config.wobble)
-    spell, settled = state.spell + 1, state.settled
+    spell, calm = state.spell + 1, state.calm
     if at_rest or spell > config.longest_spell and not alarm:
-        spell, settled = 0, (wobble.energy, wobble.weight)
+        spell, calm = 0, wobble
     recent = (*state.recent, state.today)[-config.window:]
-    return State(references, wobble, settled, spell, None, recent, state.labels)
+    return State(references, wobble, calm, spell, None, recent, state.labels)
 
 
 def _judge(reference, state, variance, limit, config):

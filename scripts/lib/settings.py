@@ -70,7 +70,7 @@ class Monitor:
 @dataclass(frozen=True)
 class Retrain:
     every: str | None = None             # also without a drop, as "7d"
-    windows: tuple[str, ...] = ("all", "10000", "3000")  # what candidates are fitted on: the newest rows, or days ("90d")
+    windows: tuple[str, ...] = ("all", "10000", "3000", "1000", "300")  # what candidates are fitted on: the newest rows, or days ("90d")
     cooldown: str = "6h"
     max_per_week: int = 7
     auto_rollback: bool = True

@@ -1,0 +1,68 @@
+"""How wrong the live version may be: the floor that a person named, and what was reached when a person last deployed."""
+from lib import sequential
+from lib.config import Config
+from lib.errors import UserError
+from lib.tags import Registry, Version
+
+MAE_SLACK = 1.5  # with neither a floor nor a threshold: how many times its holdout mae a regression may reach
+
+
+def acceptable(conf: Config, known: Registry, number: int) -> float | None:
+    """The largest acceptable mae of a version; or the largest acceptable share of wrong answers, where a floor is named."""
+    if conf.task == "classification":
+        named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.min.get("accuracy")
+        return min(max(1 - named, 1e-6), 1 - 1e-6) if named is not None else None
+    named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae")
+    return named if named is not None else MAE_SLACK * known.versions[by_a_person(known, number)].entry["mae"]
+
+
+def of_live(conf: Config, known: Registry) -> tuple[float, float | None]:
+    """(bound on the mean loss, a second one from the deployment) that the live version is held to. UserError where nothing gives one."""
+    named, reached = acceptable(conf, known, known.live.number), at_deployment(conf, known)
+    floor = named if conf.task == "classification" else 1 / sequential.CLIP
+    if floor is None and reached is None:
+        raise UserError(f"nothing says how good {known.live.name} must be: name a `floor` in [monitor] of model.toml.")
+    return (floor, reached) if floor is not None else (reached, reached)
+
+
+def by_a_person(known: Registry, number: int) -> int:
+    """The version that a person had deployed when this one went live by retraining; else the version itself."""
+    person = number
+    for deployment in known.deployments:
+        person = deployment.version if deployment.action == "deploy" else person
+        if deployment.version == number:
+            return person if deployment.action == "retrain" else number
+    return number
+
+
+def at_deployment(conf: Config, known: Registry) -> float | None:
+    """The largest mean loss that the holdout of the live version leaves open, plus the tolerance.
+
+    Retraining never lowers what is asked for: of the versions since a person last deployed the best one counts, those that
+    were rolled back left out. None where no version tells.
+    """
+    limits = [limit for version in since_a_person(known) if (limit := of_holdout(conf, known, version)) is not None]
+    return min(limits) if limits else None
+
+
+def since_a_person(known: Registry) -> list[Version]:
+    chosen, bad = [], set()
+    for deployment in reversed(known.deployments):
+        if deployment.version not in bad:
+            chosen.append(known.versions[deployment.version])
+        if deployment.action == "rollback":
+            bad.add(deployment.replaced)
+        if deployment.action == "deploy" and deployment.version not in bad:
+            break
+    return chosen
+
+
+def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
+    e = version.entry
+    if conf.task == "regression":
+        losses = min(e["mae"] / (sequential.CLIP * acceptable(conf, known, version.number)), 1.0) * e["holdout_rows"]
+    elif "wrong" in e or e["metric"] == "accuracy":
+        losses = e.get("wrong", (1 - e["value"]) * e["holdout_rows"])
+    else:
+        return None
+    return min(sequential.deployment_bound(losses, e["holdout_rows"], conf.monitor.tolerance), 1 - 1e-6)
