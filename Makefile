@@ -5,7 +5,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV ?= .venv
-VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT BASE BATCH HELP
+VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT BASE BATCH QUICK KEY HELP
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
 export $(VALUES)
 
@@ -27,6 +27,10 @@ train: ## [MODEL=] [FORCE=1]: fit, examine, and register a version that passes i
 
 .PHONY: evaluate
 evaluate: ## [MODEL=] [VERSION=] [CSV=]: score a version against the thresholds
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: approve
+approve: ## [MODEL=] [VERSION=] [KEY=]: sign for a version, where model.toml asks for that
 	@sh scripts/in-venv.sh scripts/$@.py
 
 .PHONY: deploy
@@ -67,6 +71,10 @@ status: ## [MODEL=]: what is live
 
 .PHONY: history
 history: ## [MODEL=] [AT=]: who did what when; what was live then
+	@sh scripts/in-venv.sh scripts/$@.py
+
+.PHONY: verify
+verify: ## [MODEL=] [QUICK=1]: is everything as the commands left it?
 	@sh scripts/in-venv.sh scripts/$@.py
 
 .PHONY: restore

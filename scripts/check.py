@@ -6,7 +6,7 @@ make check MODEL=churn
 import sys
 from dataclasses import asdict
 
-from lib import alerts, clock, config, db, files, monitor, runs, tags
+from lib import alerts, clock, config, db, files, monitor, registry, runs
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
@@ -32,7 +32,7 @@ def work(run: Run) -> int:
 
 def check_model(run: Run, paths: ModelPaths, named: bool) -> list[Finding]:
     conf = config.load(paths.config)
-    known = tags.read(paths)
+    known = registry.trusted(run, paths)
     if known.live is None:
         if named:
             print(f"{paths.name}: nothing is live, so there is nothing to check")

@@ -17,8 +17,8 @@ def work(run: Run) -> int:
         known = registry.settle(run, paths)
         if known.newest is None:
             raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
-        version = known.version(number, paths.name) if number else known.newest
-        live.make_live(run, paths, known, version, "deploy", run.options["REASON"] or ("named by hand" if number else "the newest"))
+        version = known.version(number, paths.name) if number is not None else known.newest
+        live.make_live(run, paths, known, version, "deploy", run.options["REASON"] or ("named by hand" if number is not None else "the newest"))
     registry.push(run, paths)
     return 0
 

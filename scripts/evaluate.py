@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lib import config, csvfile, db, runs, tags, versions
+from lib import config, csvfile, db, registry, runs, versions
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.tags import Version
@@ -18,10 +18,10 @@ def work(run: Run) -> int:
     paths = run.model()
     conf = config.load(paths.config)
     number = run.version()
-    known = tags.read(paths)
+    known = registry.trusted(run, paths)
     if known.newest is None:
         raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
-    version = known.version(number, paths.name) if number else known.live or known.newest
+    version = known.version(number, paths.name) if number is not None else known.live or known.newest
     source = run.path("CSV") if run.options["CSV"] else None
     if source:
         csvfile.read_header(source)

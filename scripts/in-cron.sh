@@ -2,6 +2,7 @@
 # Run one script as a cron job: with a time limit, a log of its own in .log/ that never outgrows two files, and the alerts
 # on stderr, which cron mails. Usage: in-cron.sh SCRIPT LIMIT, such as: in-cron.sh retrain 2h
 set -eu
+umask go-w
 script=$1 limit=$2
 cd "$(dirname "$0")/.."
 mkdir -p .log

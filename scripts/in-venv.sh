@@ -2,6 +2,7 @@
 # Run a Python script in the project's venv, making the venv first where it is missing or out of date.
 # The recipe's values stay in the environment; nothing of theirs is ever read as shell text.
 set -eu
+umask go-w
 venv=${VENV:-.venv}
 stamp=$venv/.requirements
 say() { echo "set-up: $*" >&2; }

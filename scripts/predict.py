@@ -9,7 +9,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from lib import clock, csvfile, db, files, predictions, registry, runs, tags, versions
+from lib import clock, csvfile, db, files, predictions, registry, runs, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.files import ModelPaths
@@ -22,11 +22,10 @@ def work(run: Run) -> int:
     paths = run.model()
     source = run.path("CSV")
     out = Path(run.options["OUT"]) if run.options["OUT"] else None
-    check_out(out, source)
+    check_out(run.root, out, source)
     version = live_version(run, paths)
     header = csvfile.read_header(source)  # names a missing or empty file before scikit-learn is imported
     digest = files.sha256(source)
-    paths.predictions.mkdir(parents=True, exist_ok=True)
     before = db.batch(run.db, paths.name, version.number, digest)
     if before and not out:
         print(f"{paths.name}: the {before['rows']:,} rows of {source.name} are logged already, by v{version.number} at {before['time']}")
@@ -34,6 +33,7 @@ def work(run: Run) -> int:
     from lib import loading  # scikit-learn takes seconds to import
     model, manifest = loading.load(paths, version)
     header = csvfile.read_header(source, None, tuple(model.config.columns))
+    paths.predictions.mkdir(parents=True, exist_ok=True)
     rows_file = paths.predictions / f".{run.uuid}.tmp"
     try:
         with (files.replacing(out) if out else contextlib.nullcontext()) as answers:
@@ -49,26 +49,39 @@ def work(run: Run) -> int:
     return 0
 
 
-def check_out(out: Path | None, source: Path) -> None:
-    if out and not out.absolute().parent.is_dir():
+def check_out(root: Path, out: Path | None, source: Path) -> None:
+    """UserError if OUT is no place for a file of answers: among the project's own files least of all."""
+    if out is None:
+        return
+    if not out.absolute().parent.is_dir():
         raise UserError(f"OUT={out}: the folder {out.parent} is not there.")
-    if out and out.is_dir():
+    if out.is_dir():
         raise UserError(f"OUT={out} is a folder, not a file.")
-    if out and out.exists() and source.exists() and out.samefile(source):
+    if out.exists() and not out.is_file():
+        raise UserError(f"OUT={out} is a pipe or a device. Name a file.")
+    if out.exists() and source.exists() and out.samefile(source):
         raise UserError(f"OUT={out} is the file with the rows. Give the answers another name.")
+    place = out.absolute().parent.resolve() / out.name
+    inside = place.relative_to(root.resolve()).parts if place.is_relative_to(root.resolve()) else ()
+    if inside and (len(inside) > 1 and inside[0] in runs.FOLDERS or len(inside) == 1 and (inside[0] in runs.FILES or inside[0].startswith("."))):
+        raise UserError(f"OUT={out} is among the project's own files. Name one outside {', '.join(runs.FOLDERS)}.")
 
 
 def live_version(run: Run, paths: ModelPaths) -> Version:
-    """What `production` points to now; read once, so a deployment in between changes nothing for this run."""
+    """What `production` points to now; read once, so a deployment in between changes nothing for this run.
+
+    Refused where a tag, the audit, the record or the link is not as the commands left it.
+    """
     number = versions.live_number(paths)
-    known = tags.read(paths)
+    known = registry.trusted(run, paths)
     if number is None or not paths.production.exists():
         if not known.deployments:
             raise UserError(f"{paths.name} has nothing live. Make a version live with: make deploy MODEL={paths.name}")
         with run.lock(paths):
             known = registry.settle(run, paths)
         number = versions.live_number(paths)
-    return known.version(number, paths.name)
+    registry.check_link(paths, known, number)
+    return known.versions[number]
 
 
 def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: str, version: Version, answers, rows) -> int:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import check
-from lib import alerts, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
+from lib import alerts, approval, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
 from lib.errors import Busy, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
-from lib.tags import Registry
+from lib.tags import Registry, Version
 from lib.runs import Run
 
 WEEK = timedelta(days=7)
@@ -44,7 +44,9 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
         with run.lock(paths):
             conf = config.load(paths.config)
             known = registry.settle(run, paths)
-            known = complete(run, paths, known)
+            known = complete(run, paths, conf, known)
+            if known.live:  # what is live is looked at every hour, needed or not
+                versions.verify_folder(versions.ensure_folder(paths, known.live), known.live)
             findings = check.check_model(run, paths, named)
             code = heal(run, paths, conf, known, findings[0], force) if findings else 0
     except Busy as busy:
@@ -57,10 +59,11 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
     return code
 
 
-def complete(run: Run, paths: ModelPaths, known: Registry) -> Registry:
+def complete(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> Registry:
     """Finish what a retraining that was killed had begun: its version goes live, its deployment is noted."""
     newest = known.newest
-    if known.live and newest.number > known.live.number and db.was_killed(run.db, newest.entry["run"], "retrain"):
+    approved = conf.deploy.approval != "signed"  # else a person decides
+    if known.live and newest.number > known.live.number and approved and db.was_killed(run.db, newest.entry["run"], "retrain"):
         live.make_live(run, paths, known, newest, "retrain", newest.entry["why"])
         known = tags.read(paths)
     noted = db.noted_retrains(run.db, paths.name)
@@ -82,7 +85,7 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
     reason = due(run, paths, conf, known, finding, force)
     if not reason:
         return 0
-    wait = None if force else postponed(run, paths, conf)
+    wait = None if force else postponed(run, paths, conf, known)
     if wait:
         note_once(run, paths, reason, wait)
         print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
@@ -135,8 +138,10 @@ def ago(time: str) -> timedelta:
     return max(datetime.fromisoformat(clock.now()) - datetime.fromisoformat(time), timedelta(0))
 
 
-def postponed(run: Run, paths: ModelPaths, conf: config.Config) -> str | None:
-    """The cooldown or the budget that stands in the way, in words."""
+def postponed(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> str | None:
+    """The approval, the cooldown or the budget that stands in the way, in words."""
+    if conf.deploy.approval == "signed" and db.open_alert(run.db, paths.name, approval.ALERT):
+        return f"a person must decide on v{known.newest.number}, which waits for approval"
     since = clock.stamp(datetime.fromisoformat(clock.now()) - WEEK)
     attempts = db.attempts(run.db, paths.name, since)
     if len(attempts) >= conf.retrain.max_per_week:
@@ -187,11 +192,21 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
     version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()])
+    if conf.deploy.approval == "signed":
+        return wait_for_approval(run, paths, reason, version, window, p_value)
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)
     note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
     for kind in HEALED:
         alerts.resolve(run, paths.name, kind)
     return 0
+
+
+def wait_for_approval(run: Run, paths: ModelPaths, reason: str, version: Version, window: str, p_value: float | None) -> int:
+    """Registered, and no more: who may sign is who may deploy, and cron may not."""
+    note(run, paths, reason, "refused", f"v{version.number} is better and registered, but waits for approval", window, p_value)
+    alerts.raise_alert(run, paths.name, approval.ALERT, f"retraining ({reason}) found v{version.number} better, and it waits for approval: "
+                       f"make approve MODEL={paths.name} VERSION={version.number}, then make deploy MODEL={paths.name} VERSION={version.number}")
+    return Refused.code
 
 
 def take_in(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> list[parts.Part]:

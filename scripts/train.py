@@ -82,7 +82,8 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     extra = [str(path.relative_to(paths.root)) for path in (paths.config, paths.features) if path.exists()]
     version = registry.publish(run, paths, number, staged, facts, extra)
     print(f"{paths.name}: v{number} registered, tag {version.tag}, model {version.sha256[:12]}, card models/{paths.name}/v{number}/card.md")
-    print(f"next: make deploy MODEL={paths.name}")
+    signed = conf.deploy.approval == "signed"
+    print(f"next: {f'make approve MODEL={paths.name} VERSION={number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")
     return version
 
 

@@ -51,7 +51,7 @@ def test_a_changed_crontab_txt_replaces_the_old_entries(project, crontab):
     path = project.root / "crontab.txt"
     path.write_text(path.read_text().replace("7 * * * *", "9 * * * *"))
     project.run("cron")
-    assert crontab().count("in-cron.sh") == 2 and "9 * * * *" in crontab() and "7 * * * *" not in crontab()
+    assert crontab().count("in-cron.sh retrain") == 1 and "9 * * * *" in crontab() and "7 * * * *" not in crontab()
 
 
 def test_without_a_crontab_one_is_made_and_taken_away_again(project, crontab):

@@ -107,9 +107,18 @@ def test_a_link_changed_by_hand_is_refused_with_the_way_back(trained):
 
 
 def test_a_moved_tag_is_refused(trained):
+    made = trained.git("rev-parse", "refs/tags/cancer/v2").strip()
     trained.git("tag", "-f", "cancer/v2", trained.git("rev-parse", "refs/tags/cancer/v1").strip())
-    done = trained.run("deploy", code=2)
-    assert "the tag cancer/v2 carries the record of cancer/v1" in done.stderr
+    done = trained.run("deploy", code=3)
+    assert done.stderr == f"deploy: the tag cancer/v2 was moved or made anew: it is not the one on record. Put it back with: git update-ref refs/tags/cancer/v2 {made}\n"
+    trained.git("update-ref", "refs/tags/cancer/v2", made)
+    trained.run("deploy")
+
+
+def test_without_a_record_a_tag_under_another_name_is_refused_by_what_it_carries(trained):
+    (trained.root / "metrics.db").unlink()
+    trained.git("tag", "-f", "cancer/v2", trained.git("rev-parse", "refs/tags/cancer/v1").strip())
+    assert "the tag cancer/v2 carries the record of cancer/v1: it was moved or copied." in trained.run("deploy", code=3).stderr
 
 
 def test_versions_and_deployments_can_not_be_rewritten(trained):
@@ -168,6 +177,9 @@ def test_any_reason_that_is_a_line_of_text_can_be_read_back(trained):
 
 
 def test_a_deleted_version_tag_is_named_with_the_way_back(trained):
+    made = trained.git("rev-parse", "refs/tags/cancer/v1").strip()
     trained.git("tag", "-d", "cancer/v1")
+    assert trained.run("deploy", code=3).stderr == f"deploy: the tag cancer/v1 is gone. Put it back with: git update-ref refs/tags/cancer/v1 {made}\n"
+    (trained.root / "metrics.db").unlink()
     done = trained.run("deploy", code=3)
     assert "the tag cancer/v1 is gone, which cancer/deploy-1 refers to. Bring it back from where it was pushed: git fetch origin tag cancer/v1" in done.stderr

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib import config, csvfile, intake, parts
+from lib import config, csvfile, db, intake, parts
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 
-RUN = SimpleNamespace(user="ada", host="here", trigger="manual", uuid="0" * 32)
+RUN = SimpleNamespace(user="ada", host="here", trigger="manual", uuid="0" * 32, db=db.connect(":memory:"))
 PLAIN = {"y": {"type": "category"}, "x": {"type": "number"}}
 
 

@@ -1,12 +1,15 @@
 """audit.jsonl: what happened to a model, append-only, each line carrying the sha256 of the line before it."""
 import hashlib
 import json
+import re
+from difflib import SequenceMatcher
 from pathlib import Path
 
-from lib import clock, files
+from lib import clock, db, files
 from lib.errors import UserError
 
 GENESIS = "0" * 64  # what the first line carries
+PREVIOUS = re.compile(rb'"previous":"([0-9a-f]{64})"')  # no text inside a line can look like it: its quotes would be escaped
 
 
 def lines(path: Path) -> list[bytes]:
@@ -42,12 +45,22 @@ def entry(path: Path, run, event: str, **facts) -> bytes:
 
 
 def add(path: Path, run, event: str, **facts) -> None:
-    append(path, [entry(path, run, event, **facts)])
+    append(path, run, [entry(path, run, event, **facts)])
 
 
-def append(path: Path, new: list[bytes]) -> None:
+def append(path: Path, run, new: list[bytes]) -> None:
+    """Only under the model's lock, and after `registry.settle`: a line that a tag carries already comes first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.append(path, b"".join(line + b"\n" for line in new))
+    note_head(path, run)
+
+
+def note_head(path: Path, run) -> None:
+    """Keep in metrics.db how far the audit goes, where that is new."""
+    known = lines(path)
+    head = (len(known), digest(known[-1]) if known else GENESIS)
+    if db.audit_head(run.db, path.parent.name) != head:
+        db.set_audit_head(run.db, path.parent.name, *head)
 
 
 def since_last_tag(path: Path) -> list[bytes]:
@@ -70,14 +83,84 @@ def in_chain_order(found: list[bytes]) -> list[bytes]:
     return ordered + sorted(after.values(), key=lambda line: json.loads(line)["time"])
 
 
+def previous(line: bytes) -> str | None:
+    """The hash of its forerunner that a line carries."""
+    found = PREVIOUS.search(line)
+    return found[1].decode() if found else None
+
+
+def holds(found: list[bytes], carried: list[bytes]) -> bool:
+    """Whether each line follows the one before it and none is missing that a tag carries: a millisecond for a thousand lines."""
+    heads = [GENESIS, *(digest(line) for line in found)]
+    return all(previous(line) == head for line, head in zip(found, heads)) and set(carried) <= set(found)
+
+
+def awaited(found: list[bytes], carried: list[bytes]) -> list[bytes]:
+    """The newest lines that tags carry and the audit does not have yet, as after a crash between a tag and its line."""
+    present = set(found)
+    if set(carried) <= present:
+        return []
+    ordered = in_chain_order(carried)
+    count = 0
+    while count < len(ordered) and ordered[-1 - count] not in present:
+        count += 1
+    missing = ordered[len(ordered) - count:]
+    return missing if missing and previous(missing[0]) == (digest(found[-1]) if found else GENESIS) else []
+
+
+def faults(found: list[bytes], carried: list[bytes], head: tuple[int, str] = (0, "")) -> list[str]:
+    """What was done to the lines, each by its number, judged by what the tags carry and how long it was; empty if nothing was.
+
+    carried: without the `awaited` ones.
+    """
+    if holds(found, carried):
+        return shortened(found, *head)
+    ordered = in_chain_order(carried)
+    told, known, present, tail = [], set(ordered), set(found), 0
+    for kind, a, b, x, y in SequenceMatcher(None, ordered, found, autojunk=False).get_opcodes():
+        lost, new = ordered[a:b], list(enumerate(found[x:y], start=x + 1))
+        if kind == "equal":
+            tail = y
+        elif kind == "insert" and a == len(ordered):
+            continue  # what no tag carries yet: only the chain can tell
+        else:
+            told += differences([line for line in lost if line not in present], [(number, line) for number, line in new if line not in known], x)
+            told += [f"line {number} is not in its place" for number, line in new if line in known]
+            tail = y
+    for number in range(max(tail, 1), len(found)):
+        if previous(found[number]) != digest(found[number - 1]):
+            told.append(f"line {number + 1} does not follow line {number}: line {number} was edited, or a line between them removed")
+    return told or ["line 1 does not begin the chain: what came before it was removed"]
+
+
+def shortened(found: list[bytes], length: int, sha256: str) -> list[str]:
+    """Lines at the end that no tag carries, and that no later line vouches for: metrics.db does."""
+    if len(found) < length:
+        return [f"it has {len(found)} lines, and had {length}: {length - len(found)} at its end {'were' if length - len(found) > 1 else 'was'} removed"]
+    return [f"line {length} was edited"] if length and digest(found[length - 1]) != sha256 else []
+
+
+def differences(lost: list[bytes], new: list[tuple[int, bytes]], place: int) -> list[str]:
+    """lost: lines that should be after line `place`; new: numbered lines that no tag carries."""
+    told = [f"line {number} was edited (the tags have it otherwise)" for number, _ in new[:len(lost)]]
+    told += [f"line {number} was added (no tag has it)" for number, _ in new[len(lost):]]
+    gone = len(lost) - len(new)
+    if gone > 0:
+        after = place + len(new)
+        told.append(f"{gone} line{'s' * (gone > 1)} {f'after line {after}' if after else 'at the beginning'} {'were' if gone > 1 else 'was'} removed")
+    return told
+
+
 def in_words(entry: dict) -> str:
     """An audit line for people."""
     what = {
         "ingest": lambda e: f"part {e['part'].removesuffix('.csv')} taken in from {e.get('source', '?')}",
         "register": lambda e: f"v{e['version']} registered: {e['metric']} {e['value']:.4f} ({e['why']})",
         "refused": lambda e: f"a candidate was refused: {'; '.join(e['missed'])}",
-        "deploy": lambda e: f"v{e['version']} went live ({e['reason']})",
+        "deploy": lambda e: f"v{e['version']} went live ({e['reason']}{', approved by ' + e['approved_by'] if 'approved_by' in e else ''})",
         "retrain": lambda e: f"v{e['version']} went live by retraining ({e['reason']})",
+        "approve": lambda e: f"v{e['version']} approved, signed by {e['signer']}",
+        "rebuilt": lambda e: f"this record was lost; {e['lines']} lines came back from the tags, {e['lost']} did not",
         "rollback": lambda e: f"back to v{e['version']} ({e['reason']})",
     }
     by = entry["user"] + (" by cron" if entry["trigger"] == "cron" else "")

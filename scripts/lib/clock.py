@@ -2,11 +2,16 @@
 import os
 from datetime import datetime, timezone
 
+from lib.errors import UserError
+
 
 def now() -> str:
     """UTC, ISO 8601, to the second."""
     told = os.environ.get("LEAN_NOW")
-    return stamp(datetime.fromisoformat(told) if told else datetime.now(timezone.utc))
+    try:
+        return stamp(datetime.fromisoformat(told) if told else datetime.now(timezone.utc))
+    except (ValueError, OverflowError):
+        raise UserError(f"LEAN_NOW={told!r} in the environment is not a time, such as 2026-05-01T13:30:00+00:00.") from None
 
 
 def stamp(moment: datetime) -> str:

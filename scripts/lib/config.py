@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from lib.errors import UserError
-from lib.settings import Column, Config, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
+from lib.settings import Column, Config, Deploy, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 TASKS = ("classification", "regression")
@@ -53,6 +53,7 @@ def parse(text: str) -> Config:
         "thresholds": parse_section(Thresholds, raw.get("thresholds", {}), "thresholds"),
         "monitor": parse_section(Monitor, raw.get("monitor", {}), "monitor"),
         "retrain": parse_section(Retrain, raw.get("retrain", {}), "retrain"),
+        "deploy": parse_section(Deploy, raw.get("deploy", {}), "deploy"),
     }
     for key in raw.keys() - sections.keys():
         check_type(raw[key], next(f for f in fields(Config) if f.name == key).type, key)
@@ -144,6 +145,7 @@ def check(config: Config) -> None:
     check_ranges(config)
     check_thresholds(config)
     check_loop(config)
+    check_deploy(config)
     given = [key for key in SOURCES if getattr(config.data, key)]
     if len(given) > 1:
         raise UserError(f"[data] names more than one source ({', '.join(given)}). Keep one.")
@@ -246,6 +248,15 @@ def check_loop(config: Config) -> None:
             raise UserError(f"`{where}` must be above 0, not {value}.")
     if again.max_per_week < 0:
         raise UserError(f"`retrain.max_per_week` can't be negative, and is {again.max_per_week}.")
+
+
+def check_deploy(config: Config) -> None:
+    check_choice(config.deploy.approval, ("none", "signed"), "deploy.approval")
+    signers = config.deploy.allowed_signers
+    if config.deploy.approval == "signed" and not signers:
+        raise UserError('`deploy.approval` = "signed" needs `deploy.allowed_signers`: the file, outside this repository, that lists who may sign.')
+    if signers is not None and not Path(signers).is_absolute():
+        raise UserError(f"`deploy.allowed_signers` must be an absolute path, outside this repository, not {signers!r}.")
 
 
 def seconds(text: str, where: str) -> int:

@@ -3,6 +3,7 @@ import contextlib
 import json
 import math
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 from lib.errors import Failed, UserError
@@ -153,6 +154,52 @@ def live(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
 
 def finished_folds(connection: sqlite3.Connection, search: str) -> list[sqlite3.Row]:
     return connection.execute("SELECT * FROM trials WHERE search = ? ORDER BY trial, fold", (search,)).fetchall()
+
+
+def tag_objects(connection: sqlite3.Connection, model: str) -> dict[str, str]:
+    """The id that each tag of a version or deployment had when it was made."""
+    return dict(connection.execute("SELECT tag, tag_object FROM versions WHERE model = ?1 AND tag_object IS NOT NULL UNION ALL "
+                                   "SELECT tag, tag_object FROM deployments WHERE model = ?1 AND tag_object IS NOT NULL", (model,)).fetchall())
+
+
+def audit_head(connection: sqlite3.Connection, model: str) -> tuple[int, str]:
+    """How many lines the audit had, and the sha256 of the last one."""
+    row = connection.execute("SELECT lines, sha256 FROM audit_heads WHERE model = ?", (model,)).fetchone()
+    return (row["lines"], row["sha256"]) if row else (0, "")
+
+
+def set_audit_head(connection: sqlite3.Connection, model: str, lines: int, sha256: str) -> None:
+    with explained():
+        connection.execute("INSERT OR REPLACE INTO audit_heads VALUES (?, ?, ?)", (model, lines, sha256))
+
+
+def batches(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM batches WHERE model = ? ORDER BY id", (model,)).fetchall()
+
+
+def born(connection: sqlite3.Connection) -> str:
+    """When the first run was recorded: what happened before is not on record here."""
+    row = connection.execute("SELECT started FROM runs ORDER BY id LIMIT 1").fetchone()
+    return row["started"] if row else "9999"
+
+
+def faults(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong with the file and its foreign keys, and which of our tables, triggers and views are not as we made them."""
+    told = [f"integrity_check: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    orphans = Counter((row["table"], row["parent"]) for row in connection.execute("PRAGMA foreign_key_check"))
+    told += [f"{count:,} row(s) of {table} refer to a row of {parent} that is gone" for (table, parent), count in orphans.items()]
+    made = sqlite3.connect(":memory:")
+    for script in MIGRATIONS:
+        made.executescript(script)
+    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    there = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    for kind, name, sql in made.execute(query):
+        if (kind, name) not in there:
+            told.append(f"the {kind} {name} is gone")
+        elif there[kind, name] != sql:
+            told.append(f"the {kind} {name} was changed")
+    made.close()
+    return told
 
 
 def batch(connection: sqlite3.Connection, model: str, version: int, sha256: str) -> sqlite3.Row | None:

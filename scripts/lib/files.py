@@ -5,14 +5,16 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import stat
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.config import NAME
-from lib.errors import Busy, UserError
+from lib.errors import Busy, Refused, UserError
 
 CHUNK = 1 << 20
 
@@ -70,6 +72,18 @@ class ModelPaths:
 
     def version(self, number: int) -> Path:
         return self.folder / f"v{number}"
+
+
+def refuse_open(root: Path, *paths: Path) -> None:
+    """Refused if anybody may write one of the paths: what would be run, or trusted, may be anybody's. A missing one is nobody's."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.stat().st_mode & stat.S_IWOTH:
+                found.append(path.relative_to(root) if path.is_relative_to(root) and path != root else path)
+    if found:
+        cure = f"-R o-w {shlex.quote(str(root))}" if len(found) > 3 else f"o-w {shlex.join(map(str, found))}"
+        raise Refused(f"{found[0]} can be written by every user of this machine, so it can't be trusted. See what was changed, then close it with: chmod {cure}")
 
 
 def sync_folder(folder: Path) -> None:

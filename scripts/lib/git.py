@@ -157,6 +157,10 @@ def read_blobs(root: Path, names: list[str], env: dict | None = None) -> dict[st
     return blobs
 
 
+def has_object(root: Path, name: str) -> bool:
+    return subprocess.run(["git", "cat-file", "-e", name], cwd=root, env=environment(), capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+
+
 def tag_names(root: Path) -> list[str]:
     return line(root, "for-each-ref", "--format=%(refname:strip=2)", "refs/tags").splitlines()
 
@@ -188,11 +192,57 @@ def read_tagged(root: Path, tag: str, below: str):
                 yield name, file
 
 
+def tree(root: Path, tag: str, belows: list[str]) -> dict[str, bytes | None]:
+    """Each file below these folders of a tag with its blob: of a file in Git LFS, its pointer. None where the blob is lost."""
+    names = [name for below in belows for name in list_files(root, tag, below)]
+    return {name: blob for name, blob in zip(names, read_blobs(root, [f"{tag}:{name}" for name in names]).values())}
+
+
+def fsck(root: Path) -> list[str]:
+    """What git finds missing or damaged among all its objects."""
+    done = subprocess.run(["git", *OPTIONS, "fsck", "--no-dangling", "--no-progress"], cwd=root, env=environment(), capture_output=True, stdin=subprocess.DEVNULL)
+    told = [line for line in (done.stdout + done.stderr).decode(errors="replace").splitlines() if line.startswith(("missing", "broken", "error", "fatal"))]
+    return told or ([f"git fsck exited {done.returncode}"] if done.returncode else [])
+
+
 def open_lfs_object(root: Path, oid: str, name: str, tag: str):
     try:
         return open(lfs_object(root, oid), "rb")
     except FileNotFoundError:
         raise Failed(f"{name} of {tag} is not in this repository's Git LFS storage, nor on its remote. Fetch it with: git lfs fetch --all") from None
+
+
+# Nothing of this is taken from the repository's own config, which whoever can write there could have set.
+SIGNING = ("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen", "-c", "gpg.minTrustLevel=fully", "-c", "gpg.ssh.revocationFile=")
+
+
+def signed_tag(root: Path, name: str, commit: str, message: str, key: str) -> str:
+    """The id of a signed tag object that has no name yet: `git tag --sign` can exit 0 without having signed, so it is made elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="lean-sign-", dir=folder(root)) as scratch:
+        run(root, "init", "--quiet", "--bare", scratch)
+        env = environment(GIT_DIR=scratch, GIT_ALTERNATE_OBJECT_DIRECTORIES=str((folder(root) / "objects").resolve()), **identity(root))
+        run(root, *SIGNING, "-c", f"user.signingkey={key}", "tag", "--sign", "--cleanup=verbatim", "--file=-", name, commit, stdin=message.encode(), env=env)
+        content = run(root, "cat-file", "tag", f"refs/tags/{name}", env=env)
+    return run(root, "hash-object", "-t", "tag", "-w", "--stdin", stdin=content).decode().strip()
+
+
+def name_tag(root: Path, name: str, made: str) -> None:
+    """Give a finished tag object its name, or another one the name, with all of it on the disk."""
+    sync(root)
+    run(root, "update-ref", f"refs/tags/{name}", made)
+    sync(root)
+
+
+def verify_signature(root: Path, made: str, allowed: Path) -> tuple[bool, str]:
+    """Whether a key on the list of allowed signers has signed the tag object, by the exit code; and ssh's words, which call anybody's signature good."""
+    done = subprocess.run(["git", *OPTIONS, *SIGNING, "-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-tag", made], cwd=root, env=environment(),
+                          capture_output=True, stdin=subprocess.DEVNULL)
+    return done.returncode == 0, done.stderr.decode(errors="replace")
+
+
+def setting(root: Path, name: str) -> str:
+    """A value of git's configuration, empty where there is none."""
+    return subprocess.run(["git", "config", "--get", name], cwd=root, env=environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
 
 
 def sync(root: Path) -> None:
@@ -222,6 +272,14 @@ def unpushed(root: Path, to: Remote, prefix: str) -> list[str]:
     out = line(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{prefix}", f"{to.pushed}{prefix}").splitlines()
     pushed = {name.removeprefix(to.pushed) for name in out if name.startswith(to.pushed)}
     return [name for name in (ref.removeprefix("refs/tags/") for ref in out if ref.startswith("refs/tags/")) if name not in pushed]
+
+
+def unlike_pushed(root: Path, prefix: str) -> list[str]:
+    """Tags below a prefix that are not what was pushed under their name."""
+    rows = [row.split() for row in line(root, "for-each-ref", "--format=%(objectname) %(refname)", f"refs/tags/{prefix}", PUSHED).splitlines()]
+    here = {name.removeprefix("refs/tags/"): made for made, name in rows if name.startswith("refs/tags/")}
+    there = {(name.removeprefix(PUSHED).partition("/")[2], made) for made, name in rows if name.startswith(PUSHED)}
+    return sorted({name for name, made in there if here.get(name, made) != made})
 
 
 def push(root: Path, to: Remote, names: list[str]) -> None:

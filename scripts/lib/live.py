@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 
-from lib import fingerprints, registry, versions
+from lib import approval, config, db, fingerprints, registry, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
 from lib.tags import Registry, Version
@@ -13,14 +13,21 @@ TRY_OUT = "import sys; sys.path.insert(0, sys.argv[1]); from lib import loading;
 
 
 def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, action: str, reason: str) -> None:
-    """Verify, say what it replaces, switch. Refused if the version is not what its tag says or does not load."""
+    """Verify, say what it replaces, switch. Refused if the version is not what its tag says, does not load, or lacks the approval it needs.
+
+    Going back needs no approval: that version was live before, and a night is no time to look for who may sign.
+    """
     if known.live and known.live.number == version.number:
         print(f"{version.name} is live already")
         return
+    given = approval.required(paths, config.load(paths.config), version) if action != "rollback" else None
     check_usable(paths, version)
     for line in side_by_side(version, known.live if action != "retrain" else None):  # which has compared them on the same rows
         print(line)
-    switched = registry.switch(run, paths, known, version, action, reason)
+    switched = registry.switch(run, paths, known, version, action, reason, given)
+    if db.open_alert(run.db, paths.name, approval.ALERT):
+        from lib import alerts  # whose network modules take longer to import than a deployment takes
+        alerts.resolve(run, paths.name, approval.ALERT)
     print(f"{version.name} is live (deployment {switched.number}, tag {switched.tag})")
 
 
@@ -38,6 +45,7 @@ def check_usable(paths: ModelPaths, version: Version) -> None:
         return
     done = subprocess.run([sys.executable, "-c", TRY_OUT, str(paths.root / "scripts"), str(paths.root), paths.name, json.dumps(version.number)],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    print(done.stderr if not done.returncode else "", end="", file=sys.stderr)
     if done.returncode:
         raise Refused((done.stderr.strip().splitlines() or [f"{version.name} does not load here."])[-1])
 

@@ -2,6 +2,8 @@
 import sys
 from pathlib import Path
 
+import sklearn
+
 from lib import config, model, tags, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
@@ -15,7 +17,19 @@ def load(paths: ModelPaths, version: Version) -> tuple[model.Model, dict]:
     text = versions.read_verified(folder, version, manifest, "model.toml").decode()
     features = versions.read_verified(folder, version, manifest, "features.py") if "features.py" in manifest["files"] else None
     content = versions.read_verified(folder, version, manifest, "model.joblib")
-    return model.load(content, config.parse(text), features, version.name), manifest
+    check_environment(paths, version, manifest)
+    return model.load(content, config.parse(text), features, version.name, other=True), manifest
+
+
+def check_environment(paths: ModelPaths, version: Version, manifest: dict) -> None:
+    """UserError, before anything is unpickled, if another scikit-learn made the model and model.toml does not allow that."""
+    made, here = manifest["inputs"]["environment"].get("scikit_learn"), sklearn.__version__
+    if made == here:
+        return
+    words = f"{version.name} was made with scikit-learn {made}, and this is {here}"
+    if not config.load(paths.config).deploy.other_environment:
+        raise UserError(f"{words}. Train again, or go back to that version's requirements; or allow it in models/{paths.name}/model.toml: [deploy] other_environment = true")
+    print(f"warning: {words}; [deploy] other_environment = true allows it.", file=sys.stderr)
 
 
 def try_out(root: str, name: str, number: str) -> int:

@@ -217,10 +217,10 @@ def dump(fitted: Pipeline) -> bytes:
     return buffer.getvalue()
 
 
-def load(content: bytes, config: Config, features: bytes | None, name: str) -> Model:
-    """A model from bytes whose sha256 has been verified. UserError if another scikit-learn made it, or it does not load."""
+def load(content: bytes, config: Config, features: bytes | None, name: str, other: bool = False) -> Model:
+    """A model from bytes whose sha256 has been verified. UserError if it does not load, or another scikit-learn made it and `other` is false."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error", InconsistentVersionWarning)
+        warnings.simplefilter("ignore" if other else "error", InconsistentVersionWarning)
         try:
             fitted = joblib.load(io.BytesIO(content))
         except InconsistentVersionWarning as warning:

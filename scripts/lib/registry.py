@@ -6,18 +6,88 @@ from pathlib import Path
 from lib import audit, db, files, git, tags, versions
 from lib.errors import Failed, Refused
 from lib.files import ModelPaths
+from lib.approval import Approval
 from lib.runs import Run
 from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
 
 def settle(run: Run, paths: ModelPaths) -> Registry:
-    """Finish or sweep up what an earlier command left half done, and return the registry. Only under the model's lock."""
-    registry = tags.read(paths)
+    """Finish or sweep up what an earlier command left half done, and return the registry. Only under the model's lock.
+
+    Refused, before anything is touched, where a tag, the audit or metrics.db is not as it was made.
+    """
+    check_open(paths)
+    registry = tags.read(paths, db.tag_objects(run.db, paths.name))
+    check_rows(run.db, paths, registry)
+    check_audit(run.db, paths, registry)
     sweep(paths, registry)
-    complete_audit(paths, registry)
-    complete_record(run, registry)
+    complete_audit(run, paths, registry)
+    complete_record(run, paths, registry)
     complete_production(paths, registry)
     complete_parts(paths, registry)
     return registry
+
+
+def trusted(run: Run, paths: ModelPaths) -> Registry:
+    """The registry for who only reads. Refused where a tag, the audit or metrics.db is not as it was made.
+
+    It costs a git call and a read of the audit, whatever the size of the models.
+    """
+    check_open(paths)
+    head = db.audit_head(run.db, paths.name)  # before the audit itself, which may be growing
+    registry = tags.read(paths, db.tag_objects(run.db, paths.name))
+    check_rows(run.db, paths, registry)
+    check_audit(run.db, paths, registry, head)
+    return registry
+
+
+def check_open(paths: ModelPaths) -> None:
+    """Refused if anybody may write what this model is made of."""
+    files.refuse_open(paths.root, paths.folder, paths.config, paths.features, paths.audit, paths.data, paths.train, paths.predictions, paths.labels)
+
+
+def check_rows(connection, paths: ModelPaths, registry: Registry) -> None:
+    """Refused if a row of versions or deployments is not what its tag says."""
+    for tag, row, facts in rows_and_facts(connection, paths, registry):
+        changed = differing(row, facts)
+        if changed:
+            raise Refused(disagreement(tag, changed))
+
+
+def rows_and_facts(connection, paths: ModelPaths, registry: Registry):
+    """Of each version and deployment (tag, its row or None, what the row must say)."""
+    rows = {row["tag"]: row for row in (*db.versions(connection, paths.name), *db.deployments(connection, paths.name))}
+    for version in registry.versions.values():
+        yield version.tag, rows.get(version.tag), version_facts(version)
+    for deployment in registry.deployments:
+        yield deployment.tag, rows.get(deployment.tag), deployment_facts(paths.name, deployment)
+
+
+def differing(row, facts: dict) -> list[str]:
+    """The columns that are not what the tag says; a row of before tags' ids were kept has none."""
+    return [name for name, value in facts.items() if row is not None and row[name] != value and not (name == "tag_object" and row[name] is None)]
+
+
+def disagreement(tag: str, changed: list[str]) -> str:
+    return f"metrics.db and the tag {tag} disagree on {', '.join(changed)}: the row was edited. Bring metrics.db back from a backup, or move it away: it is rebuilt from the tags."
+
+
+def check_audit(connection, paths: ModelPaths, registry: Registry, head: tuple[int, str] | None = None) -> None:
+    """Refused if a line was edited, removed, added or moved; a missing file is a loss, not a forgery."""
+    if not paths.audit.exists():
+        return
+    told = audit_faults(connection, paths, registry, head or db.audit_head(connection, paths.name))
+    if told:
+        raise Refused(f"{paths.audit.relative_to(paths.root)}: {told[0]}{f' (and {len(told) - 1} more; see: make verify)' if len(told) > 1 else ''}. {bring_back_audit(paths)}")
+
+
+def audit_faults(connection, paths: ModelPaths, registry: Registry, head: tuple[int, str]) -> list[str]:
+    lines = audit.lines(paths.audit)
+    waiting = audit.awaited(lines, registry.lines)
+    return audit.faults(lines, [line for line in registry.lines if line not in waiting] if waiting else registry.lines, head)
+
+
+def bring_back_audit(paths: ModelPaths) -> str:
+    return f"Bring it back: mv {paths.audit.relative_to(paths.root)} somewhere-else && make restore MODEL={paths.name}"
 
 
 def sweep(paths: ModelPaths, registry: Registry) -> None:
@@ -29,33 +99,36 @@ def sweep(paths: ModelPaths, registry: Registry) -> None:
             files.remove_folder(folder)
 
 
-def complete_audit(paths: ModelPaths, registry: Registry) -> None:
-    known = set(audit.lines(paths.audit))
-    missing = [line for line in registry.lines if line not in known]
+def complete_audit(run: Run, paths: ModelPaths, registry: Registry) -> None:
+    """The lines that tags carry and the audit does not have: the newest after a crash, all of them after a loss."""
+    known = audit.lines(paths.audit)
+    missing = audit.awaited(known, registry.lines) if known else audit.in_chain_order(registry.lines)
+    had, _ = db.audit_head(run.db, paths.name)
     if missing:
-        audit.append(paths.audit, audit.in_chain_order(missing) if not known else sorted(missing, key=lambda line: json.loads(line)["time"]))
+        audit.append(paths.audit, run, missing)
+    else:
+        audit.note_head(paths.audit, run)
+    if not known and had > len(missing):
+        audit.add(paths.audit, run, "rebuilt", lines=len(missing), lost=had - len(missing))
+    if not known and had:
+        print(f"{run.script}: {paths.name}: audit.jsonl was gone; {len(missing)} of its {had} lines are back, from the tags", file=sys.stderr)
 
 
-def complete_record(run: Run, registry: Registry) -> None:
+def complete_record(run: Run, paths: ModelPaths, registry: Registry) -> None:
     """Rows for the versions and deployments that metrics.db does not have."""
-    model = next(iter(registry.versions.values())).model if registry.versions else None
-    if model is None:
+    missing = {tag for tag, row, _ in rows_and_facts(run.db, paths, registry) if row is None}
+    if not missing:
         return
-    rows = {row["version"]: row for row in db.versions(run.db, model)}
-    switched = {row["deployment"] for row in db.deployments(run.db, model)}
-    for version in registry.versions.values():
-        row = rows.get(version.number)
-        if row and (row["sha256"], row["manifest_sha256"]) != (version.sha256, version.manifest_sha256):
-            raise Refused(f"metrics.db and the tag {version.tag} disagree on what {version.name} is: one of them was changed. If the tag is right, move metrics.db away; it is rebuilt from the tags.")
     with db.transaction(run.db):
         for version in registry.versions.values():
-            if version.number not in rows:
+            if version.tag in missing:
                 add_version_row(run, version)
         for deployment in registry.deployments:
-            if deployment.number not in switched:
-                e = deployment.entry
-                db.insert(run.db, "deployments", model=model, deployment=deployment.number, version=deployment.version, replaced=deployment.replaced,
-                          action=deployment.action, time=e["time"], user=e["user"], host=e["host"], reason=e["reason"], run_uuid=e["run"], tag=deployment.tag)
+            if deployment.tag in missing:
+                db.insert(run.db, "deployments", **deployment_facts(paths.name, deployment))
+    made_now = {made.tag for made in (*registry.versions.values(), *registry.deployments) if made.entry["run"] == run.uuid}
+    if missing - made_now:
+        print(f"{run.script}: {paths.name}: metrics.db did not have {', '.join(sorted(missing - made_now))}; added from the tags", file=sys.stderr)
 
 
 def add_version_row(run: Run, version: Version) -> None:
@@ -63,10 +136,25 @@ def add_version_row(run: Run, version: Version) -> None:
     run_id = db.run_by_uuid(run.db, e["run"]) or db.insert(
         run.db, "runs", uuid=e["run"], script="train", model=version.model, started=e["time"], ended=e["time"], status="done", exit_code=0,
         trigger=e["trigger"], user=e["user"], host=e["host"], pid=0, pid_started=0, git_commit=version.commit)
-    db.insert(run.db, "versions", model=version.model, version=version.number, run_id=run_id, created=e["time"], tag=version.tag, sha256=version.sha256,
-              manifest_sha256=version.manifest_sha256, estimator=e["estimator"], metric=e["metric"], value=e["value"], low=e["low"], high=e["high"],
-              greater_is_better=int(e["greater_is_better"]), train_rows=e["train_rows"], holdout_rows=e["holdout_rows"], why=e["why"])
+    db.insert(run.db, "versions", run_id=run_id, **version_facts(version))
     db.name_version(run.db, run_id, version.number)
+
+
+def version_facts(version: Version) -> dict:
+    """The version's row as its tag has it."""
+    e = version.entry
+    return {"model": version.model, "version": version.number, "created": e["time"], "tag": version.tag, "sha256": version.sha256, "manifest_sha256": version.manifest_sha256,
+            "estimator": e["estimator"], "metric": e["metric"], "value": e["value"], "low": e["low"], "high": e["high"],
+            "greater_is_better": int(e["greater_is_better"]), "train_rows": e["train_rows"], "holdout_rows": e["holdout_rows"], "why": e["why"],
+            "tag_object": version.object}
+
+
+def deployment_facts(model: str, deployment: Deployment) -> dict:
+    """The deployment's row as its tag has it."""
+    e = deployment.entry
+    return {"model": model, "deployment": deployment.number, "version": deployment.version, "replaced": deployment.replaced, "action": deployment.action,
+            "time": e["time"], "user": e["user"], "host": e["host"], "reason": e["reason"], "run_uuid": e["run"], "tag": deployment.tag,
+            "tag_object": deployment.object}
 
 
 def complete_production(paths: ModelPaths, registry: Registry) -> None:
@@ -76,11 +164,19 @@ def complete_production(paths: ModelPaths, registry: Registry) -> None:
     last, pointed = registry.deployments[-1], versions.live_number(paths)
     if pointed == last.version and paths.version(last.version).is_dir():
         return
+    check_link(paths, registry, pointed)
+    versions.ensure_folder(paths, registry.versions[last.version])
+    files.point(paths.production, f"v{last.version}")
+
+
+def check_link(paths: ModelPaths, registry: Registry, pointed: int | None) -> None:
+    """Refused if `production` was switched by hand; it may still point to what the last deployment replaced, while that is at work."""
+    if not registry.deployments:
+        raise Refused(f"models/{paths.name}/production points to v{pointed}, but no deployment is on record. Remove it: rm models/{paths.name}/production")
+    last = registry.deployments[-1]
     if pointed not in (last.version, last.replaced, None):
         raise Refused(f"models/{paths.name}/production points to v{pointed}, but the last deployment on record ({last.tag}) made v{last.version} live. "
                       f"Put it back with: ln -sfn v{last.version} models/{paths.name}/production")
-    versions.ensure_folder(paths, registry.versions[last.version])
-    files.point(paths.production, f"v{last.version}")
 
 
 def complete_parts(paths: ModelPaths, registry: Registry) -> None:
@@ -120,12 +216,12 @@ def message(tag: str, paths: ModelPaths, line: bytes) -> str:
     return f"{tag}\n\n" + "".join(text.decode() + "\n" for text in carried)
 
 
-def switch(run: Run, paths: ModelPaths, registry: Registry, version: Version, action: str, reason: str) -> Deployment:
+def switch(run: Run, paths: ModelPaths, registry: Registry, version: Version, action: str, reason: str, approval: Approval | None = None) -> Deployment:
     """Make a verified version live: the tag decides, the link and the record follow."""
     number = len(registry.deployments) + 1
     tag = f"{paths.name}/deploy-{number}"
     line = audit.entry(paths.audit, run, action, tag=tag, deployment=number, version=version.number, sha256=version.sha256,
-                       replaced=registry.live.number if registry.live else None, reason=reason)
+                       replaced=registry.live.number if registry.live else None, reason=reason, **({"approved_by": approval.signer} if approval else {}))
     git.add_tag(paths.root, tag, version.commit, message(tag, paths, line))
     return settle(run, paths).deployments[-1]
 

@@ -2,6 +2,7 @@
 import argparse
 import getpass
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -19,6 +20,10 @@ from lib.errors import Failed, UserError
 ROOT = Path(__file__).resolve().parents[2]
 READER_WAIT = 0.2  # seconds that a command which only looks waits to put its own row on record
 LOCK_WAIT = 600  # seconds a person's command waits for another one on the same model
+# Whoever may write one of these decides what runs here, or what it trusts.
+GUARDED = (".", "scripts", "scripts/lib", "scripts/__pycache__", "scripts/lib/__pycache__", "models", "data", ".git", ".git/refs", ".git/refs/tags", "Makefile", "metrics.db")
+FOLDERS = ("models", "data", "scripts", "tests", ".git", ".ci", ".venv", ".log")  # the project's own, where no answer is written
+FILES = ("Makefile", "README.md", "requirements.txt", "crontab.txt", "metrics.db", "metrics.db-journal")
 OPTIONS = {
     "MODEL": "the model's name; without it, the only model of yours there is (a sample, while you have none)",
     "CSV": "the file with the rows",
@@ -28,9 +33,12 @@ OPTIONS = {
     "VERSION": "a version's number, as 3 or v3",
     "OUT": "the file to write",
     "FORCE": "1: do it even if nothing has changed",
+    "KEY": "the SSH key to sign with",
+    "QUICK": "1: only what is live",
     "REASON": "why, for the record",
     "AT": "a date or time, as 2026-05-01",
 }
+VERSION = re.compile("v?[0-9]{1,9}")
 STATUS = {0: "done", 3: "refused", 130: "interrupted"}
 
 
@@ -69,11 +77,14 @@ class Run:
         """A file the user named; UserError if it was not named."""
         if not self.options[option]:
             raise UserError(f"{option}= is missing. Example: make {self.script} {option}=rows.csv")
-        return Path(self.options[option])
+        path = Path(self.options[option])
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(f"{path} is a pipe or a device, which can be read only once. Save the rows as a file first.")
+        return path
 
     def version(self) -> int | None:
         text = self.options["VERSION"]
-        if text and not text.removeprefix("v").isdecimal():
+        if text and not VERSION.fullmatch(text):
             raise UserError(f"VERSION={text!r} is not a version's number, such as 3 or v3.")
         return int(text.removeprefix("v")) if text else None
 
@@ -87,6 +98,7 @@ class Run:
 def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv: list[str] | None = None, *, reads: bool = False) -> int:
     """Do a script's work and return its exit code. reads: it only looks, so it works for those who may not write metrics.db."""
     script = Path(sys.modules[work.__module__].__file__).stem
+    os.umask(os.umask(0o022) | 0o022)  # what is made here, others may read at most
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends a command as Ctrl-C does
     began = time.monotonic()
     run = None
@@ -137,6 +149,8 @@ def parse(script: str, doc: str, options: tuple[str, ...], argv: list[str] | Non
 def begin(script: str, values: dict[str, str], reads: bool) -> Run:
     if not (ROOT / ".git").exists():
         raise UserError(f"{ROOT} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
+    scripts = ROOT / "scripts"
+    files.refuse_open(ROOT, *(ROOT / name for name in GUARDED), *scripts.glob("*.*"), *scripts.glob("lib/*.py"))
     commit, dirty = (None, None) if reads else git.state(ROOT)
     row = {"uuid": uuid.uuid4().hex, "script": script, "started": clock.now(), "status": "running", "trigger": "cron" if os.environ.get("TRIGGER") == "cron" else "manual",
            "user": user_name(), "host": os.uname().nodename, "pid": os.getpid(), "pid_started": process_start(os.getpid()), "git_commit": commit, "dirty": dirty}

@@ -242,4 +242,15 @@ BOUND = """
 ALTER TABLE outcomes ADD COLUMN bound REAL;  -- regression: the largest acceptable mae, which the losses are in units of
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND)
+TRUST = """
+ALTER TABLE versions ADD COLUMN tag_object TEXT;     -- the id of the tag as it was made: another one has been put in its place
+ALTER TABLE deployments ADD COLUMN tag_object TEXT;
+
+CREATE TABLE audit_heads (               -- how long each audit.jsonl was, and its last line, so that none is cut off unseen
+    model TEXT PRIMARY KEY,
+    lines INTEGER NOT NULL,
+    sha256 TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST)

@@ -77,6 +77,13 @@ class Retrain:
 
 
 @dataclass(frozen=True)
+class Deploy:
+    approval: str = "none"               # or "signed": only a version that a listed key has signed for goes live (make approve)
+    allowed_signers: str | None = None   # ssh's list of who may sign, outside the repository
+    other_environment: bool = False      # whether a model made by another scikit-learn may be loaded
+
+
+@dataclass(frozen=True)
 class Config:
     task: str
     target: str
@@ -94,6 +101,7 @@ class Config:
     thresholds: Thresholds = Thresholds()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    deploy: Deploy = Deploy()
 
     @property
     def features(self) -> tuple[str, ...]:

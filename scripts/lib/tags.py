@@ -2,12 +2,14 @@
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from lib import git
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 
 VERSION_FOLDER = re.compile(r"v[1-9][0-9]*\Z")
+DEPLOYMENT = re.compile(r"deploy-[1-9][0-9]*\Z")
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Version:
     sha256: str
     manifest_sha256: str
     entry: dict  # the audit line that its tag carries
+    object: str = ""  # the id of the tag itself: another one, and it was made anew
 
     @property
     def name(self) -> str:
@@ -33,6 +36,8 @@ class Deployment:
     action: str
     tag: str
     entry: dict
+    commit: str = ""
+    object: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,31 +63,67 @@ class Registry:
         return self.versions[number]
 
 
-def read(paths: ModelPaths) -> Registry:
-    """The registry of a model as its tags have it; UserError names a tag that is not of our making."""
+def read(paths: ModelPaths, recorded: dict[str, str] | None = None) -> Registry:
+    """The registry of a model as its tags have it; Refused names a tag that is not as it was made.
+
+    recorded: the id of each tag that metrics.db knows.
+    """
+    registry, problems = scan(paths, recorded or {})
+    if problems:
+        raise problems[0]
+    return registry
+
+
+def scan(paths: ModelPaths, recorded: dict[str, str]) -> tuple[Registry, list[Refused]]:
+    """What the sound tags of a model say, and a problem for each other one."""
+    found = {tag.name: tag for tag in git.tags(paths.root, f"{paths.name}/")}
+    problems = [Refused(moved(paths, name, recorded[name], name in found)) for name in recorded if name not in found or found[name].object != recorded[name]]
     versions, deployments, lines = {}, [], []
-    for tag in git.tags(paths.root, f"{paths.name}/"):
+    for tag in found.values():
         kind = tag.name.removeprefix(f"{paths.name}/")
-        if not VERSION_FOLDER.match(kind) and not re.match(r"deploy-[1-9][0-9]*\Z", kind):
+        if not VERSION_FOLDER.match(kind) and not DEPLOYMENT.match(kind) or recorded.get(tag.name, tag.object) != tag.object:
             continue
         carried = [line.encode() for line in tag.message.split("\n") if line.startswith("{")]
         try:
-            entry = json.loads(carried[-1])
-            if entry["tag"] != tag.name:
-                raise UserError(f"the tag {tag.name} carries the record of {entry['tag']}: it was moved or copied. Remove it with: git tag -d {tag.name}")
-            if kind.startswith("v"):
-                versions[entry["version"]] = Version(paths.name, entry["version"], tag.name, tag.commit, entry["sha256"], entry["manifest"], entry)
-            else:
-                deployments.append(Deployment(entry["deployment"], entry["version"], entry["replaced"], entry["event"], tag.name, entry))
-        except (IndexError, KeyError, ValueError):
-            raise UserError(f"the tag {tag.name} was not made by these scripts. Names below {paths.name}/ are theirs; remove it with: git tag -d {tag.name}") from None
+            made = record_of(paths, tag, json.loads(carried[-1]))
+        except (IndexError, KeyError, TypeError, ValueError):
+            problems.append(Refused(f"the tag {tag.name} was not made by these scripts. Names below {paths.name}/ are theirs; remove it with: git tag -d {tag.name}"))
+            continue
+        except Refused as problem:
+            problems.append(problem)
+            continue
+        if isinstance(made, Version):
+            versions[made.number] = made
+        else:
+            deployments.append(made)
         lines += carried
     deployments.sort(key=lambda deployment: deployment.number)
-    for deployment in deployments:
-        if deployment.version not in versions:
-            raise Refused(f"the tag {paths.name}/v{deployment.version} is gone, which {deployment.tag} refers to. Bring it back from where it was pushed: "
-                          f"git fetch origin tag {paths.name}/v{deployment.version}")
-    return Registry(dict(sorted(versions.items())), deployments, lines)
+    told = {f"{paths.name}/v{deployment.version}": deployment.tag for deployment in deployments if deployment.version not in versions}
+    problems += [Refused(f"the tag {name} is gone, which {tag} refers to. Bring it back from where it was pushed: git fetch origin tag {name}")
+                 for name, tag in told.items() if name not in found and name not in recorded]
+    return Registry(dict(sorted(versions.items())), [deployment for deployment in deployments if deployment.version in versions], lines), problems
+
+
+def moved(paths: ModelPaths, name: str, made: str, there: bool) -> str:
+    """A tag that is not the one on record, in words, with the way back: git keeps what a name no longer points to for a while."""
+    words = f"the tag {name} {'was moved or made anew: it is not the one on record' if there else 'is gone'}."
+    if git.has_object(paths.root, made):
+        return f"{words} Put it back with: git update-ref refs/tags/{name} {made}"
+    return f"{words} Bring it back from where it was pushed: git fetch --force origin tag {name}"
+
+
+def record_of(paths: ModelPaths, tag: git.Tag, entry: dict) -> Version | Deployment:
+    """The version or the deployment that a tag stands for. Refused if it stands under another's name."""
+    if entry["tag"] != tag.name:
+        raise Refused(f"the tag {tag.name} carries the record of {entry['tag']}: it was moved or copied. Remove it with: git tag -d {tag.name}")
+    if "deployment" in entry:
+        return Deployment(entry["deployment"], entry["version"], entry["replaced"], entry["event"], tag.name, entry, tag.commit, tag.object)
+    return Version(paths.name, entry["version"], tag.name, tag.commit, entry["sha256"], entry["manifest"], entry, tag.object)
+
+
+def models(root: Path) -> list[str]:
+    """The models that have a version's tag."""
+    return sorted({name.partition("/")[0] for name in git.tag_names(root) if VERSION_FOLDER.match(name.partition("/")[2])})
 
 
 def live_before(deployments: list[Deployment]) -> list[int]:

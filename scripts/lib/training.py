@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, scores, scoring, search, tags, versions
 from lib.config import Config
-from lib.errors import UserError
+from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.fingerprints import Inputs
 from lib.parts import Part
@@ -125,7 +125,12 @@ def against_production(paths: ModelPaths, live: tags.Version | None, found: list
         return None, "there is no live version to compare with"
     if conf.thresholds.require == "off":
         return None, 'not compared: require = "off"'
-    theirs = production_answers(paths, live, found, candidate)
+    try:
+        theirs = production_answers(paths, live, found, candidate)
+    except Refused:  # it was tampered with
+        raise
+    except UserError as error:  # it does not load here any more: all the more reason to train
+        return None, f"not compared: {error}"
     if theirs is None or theirs[0].sum() < dataset.SMALLEST:
         return None, f"not compared: fewer than {dataset.SMALLEST} holdout rows that {live.name} did not learn from"
     mask, production = theirs

@@ -58,7 +58,7 @@ def read_verified(folder: Path, version: Version, manifest: dict, name: str) -> 
     except OSError as error:
         raise Refused(f"{folder / name} can't be read ({error.strerror}). {bring_back(folder, version)}") from None
     if git.POINTER.match(content):
-        raise Refused(f"{folder / name} is a Git LFS pointer, not the file. Run: git lfs pull")
+        raise Refused(f"{folder / name} is a Git LFS pointer, not the file. {bring_back(folder, version)}")
     if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
         raise Refused(f"{folder / name} is not what the tag {version.tag} says: it was changed or damaged. {bring_back(folder, version)}")
     return content

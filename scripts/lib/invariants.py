@@ -1,0 +1,231 @@
+"""What must hold at every moment, also right after a crash. `make verify` prints it, the crash sweeps assert it.
+
+    from lib import db, invariants
+    found = invariants.find(root, db.connect(root / "metrics.db"))      # [] or Findings, in the order they were met
+    broken = [finding for finding in found if finding.broken]           # the others a command was killed at, and the next one finishes
+
+find(root, connection, names=None, quick=False, load=True, tally=None) only reads: no lock, no file, no row. Called while another
+command changes a model it may see the middle of that change; ask again under the model's lock before believing it.
+names: the models, all by default. quick: of the versions only the live ones, no logs, no `git fsck`. load: unpickle the live
+model (2 seconds for scikit-learn). tally: a findings.Tally that counts what was looked at. A Finding has model, words, broken.
+"""
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lib import approval, audit, config, db, git, logcheck, parts, tags, versions
+from lib import registry as making
+from lib.errors import Refused, UserError
+from lib.files import ModelPaths
+from lib.findings import Finding, Tally
+from lib.tags import VERSION_FOLDER, Registry, Version
+
+
+def find(root: Path, connection: sqlite3.Connection, names: list[str] | None = None, quick: bool = False, load: bool = True, tally: Tally | None = None) -> list[Finding]:
+    found = common(root, connection, quick)
+    for name in names if names is not None else known_models(root):
+        found += of_model(ModelPaths(root, name), connection, quick, load, tally or Tally())
+    return found
+
+
+def known_models(root: Path) -> list[str]:
+    """Those that have a model.toml, or a tag."""
+    return sorted(name for name in {path.parent.name for path in (root / "models").glob("*/model.toml")} | set(tags.models(root)) if config.NAME.match(name))
+
+
+def common(root: Path, connection: sqlite3.Connection, quick: bool) -> list[Finding]:
+    """What belongs to no model: metrics.db as a file, and git's own objects."""
+    try:
+        told = db.faults(connection)
+    except (UserError, sqlite3.DatabaseError) as error:
+        told = [str(error)]
+    found = [Finding("", f"metrics.db: {fault}. Bring it back from a backup, or move it away: versions and deployments are rebuilt from the tags.") for fault in told]
+    return found + [Finding("", f"git: {fault}. Fetch it from where it was pushed (git fetch --refetch), or bring .git back from a backup.") for fault in ([] if quick else git.fsck(root))]
+
+
+def of_model(paths: ModelPaths, connection: sqlite3.Connection, quick: bool, load: bool, tally: Tally) -> list[Finding]:
+    """The findings about one model."""
+    registry, problems = tags.scan(paths, db.tag_objects(connection, paths.name))
+    tally.models += 1
+    tally.deployments += len(registry.deployments)
+    found = [Finding(paths.name, str(problem)) for problem in problems]
+    found += [*record(paths, connection, registry), *history(paths, connection, registry, tally)]
+    chosen = list(registry.versions.values()) if not quick else [registry.live] if registry.live else []
+    faults = {version.number: list(of_version(paths, version, tally)) for version in chosen}
+    found += [fault for told in faults.values() for fault in told]
+    sound = {number for number, told in faults.items() if not told}
+    found += [*production(paths, registry, sound, load), *leftovers(paths, registry), *training_data(paths, registry, tally)]
+    found += [] if quick else logcheck.find(paths, connection, tally)
+    return [replace(finding, words=finding.words.replace(f"{paths.root}/", "")) for finding in found]  # as one would type it
+
+
+def record(paths: ModelPaths, connection: sqlite3.Connection, registry: Registry) -> Iterator[Finding]:
+    """metrics.db against the tags."""
+    for tag, row, facts in making.rows_and_facts(connection, paths, registry):
+        changed = making.differing(row, facts)
+        if row is None:
+            yield Finding(paths.name, f"metrics.db has no row for {tag} yet. The next command adds it from the tag.", broken=False)
+        elif changed:
+            yield Finding(paths.name, making.disagreement(tag, changed))
+    yield from approvals(paths, registry)
+    for tag in git.unlike_pushed(paths.root, f"{paths.name}/"):
+        yield Finding(paths.name, f"the tag {tag} is not the one that was pushed: it was moved or made anew. Bring it back with: git fetch --force origin tag {tag}")
+
+
+def approvals(paths: ModelPaths, registry: Registry) -> Iterator[Finding]:
+    """Each approval that was given still holds, where model.toml asks for approval."""
+    try:
+        conf = config.load(paths.config)
+        allowed = approval.signers(paths, conf) if conf.deploy.approval == "signed" else None
+    except UserError as problem:
+        yield Finding(paths.name, str(problem))
+        return
+    there = set(git.tag_names(paths.root)) if allowed else set()
+    for version in registry.versions.values():
+        if approval.tag_name(version) in there:
+            try:
+                approval.check(paths, version, allowed)
+            except Refused as problem:
+                yield Finding(paths.name, str(problem))
+
+
+def history(paths: ModelPaths, connection: sqlite3.Connection, registry: Registry, tally: Tally) -> Iterator[Finding]:
+    """The audit against its own chain, against the tags and against what metrics.db remembers of its length."""
+    lines = audit.lines(paths.audit)
+    tally.lines += len(lines)
+    head = db.audit_head(connection, paths.name)
+    if not paths.audit.exists() and (registry.lines or head[0]):
+        yield Finding(paths.name, f"{paths.audit} is gone. {making.bring_back_audit(paths).partition('&& ')[2]} brings back what the tags carry of it.")
+        return
+    for fault in making.audit_faults(connection, paths, registry, head):
+        yield Finding(paths.name, f"{paths.audit}: {fault}. {making.bring_back_audit(paths)}")
+    for line in audit.awaited(lines, registry.lines):
+        yield Finding(paths.name, f"{paths.audit} has no line for {json.loads(line).get('tag')} yet. The next command adds it from the tag.", broken=False)
+    if paths.audit.exists() and not paths.audit.read_bytes().endswith(b"\n") and paths.audit.stat().st_size:
+        yield Finding(paths.name, f"{paths.audit}: its last line is torn. The next command that writes to it cuts it off.", broken=False)
+
+
+def of_version(paths: ModelPaths, version: Version, tally: Tally) -> Iterator[Finding]:
+    """A version's tag against its own record, the Git LFS objects it points to, and its working copy."""
+    tally.versions += 1
+    inside, data = f"models/{paths.name}/v{version.number}/", f"data/{paths.name}/train/"
+    blobs = git.tree(paths.root, version.tag, [inside, data])
+    content = blobs.get(f"{inside}manifest.json") or b""
+    if hashlib.sha256(content).hexdigest() != version.manifest_sha256:
+        yield Finding(paths.name, f"the tag {version.tag} was moved: its files are not those of its record. Fetch it again from where it was pushed: git tag -d {version.tag} && git fetch origin tag {version.tag}")
+        return
+    manifest = json.loads(content)
+    expected = {inside + name: digest for name, digest in manifest["files"].items()} | {data + part["name"]: part["sha256"] for part in manifest["parts"]}
+    for name, digest in expected.items():
+        yield from stored(paths, version, name, digest, blobs.get(name), tally)
+    folder = paths.version(version.number)
+    if folder.is_dir():
+        wanted = {**manifest["files"], "manifest.json": version.manifest_sha256}
+        yield from working_copy(paths, version, folder, wanted, tally)
+
+
+def stored(paths: ModelPaths, version: Version, name: str, digest: str, blob: bytes | None, tally: Tally) -> Iterator[Finding]:
+    """One file of a tag: its blob, or the Git LFS object that the blob points to."""
+    pointer = git.POINTER.match(blob or b"")
+    if blob is None:
+        yield Finding(paths.name, f"{name} is not in the tag {version.tag}. Fetch it again from where it was pushed: git tag -d {version.tag} && git fetch origin tag {version.tag}")
+    elif not pointer:
+        if hashlib.sha256(blob).hexdigest() != digest:
+            yield Finding(paths.name, f"{name} in the tag {version.tag} is not what its manifest says: the tag was made anew. Fetch it again: git tag -d {version.tag} && git fetch origin tag {version.tag}")
+    elif pointer[1].decode() != digest:
+        yield Finding(paths.name, f"{name} in the tag {version.tag} points to another Git LFS object than its manifest says: the tag was made anew. Fetch it again: git tag -d {version.tag} && git fetch origin tag {version.tag}")
+    else:
+        yield from lfs_object(paths, version, name, digest, tally)
+
+
+def lfs_object(paths: ModelPaths, version: Version, name: str, digest: str, tally: Tally) -> Iterator[Finding]:
+    path = git.lfs_object(paths.root, digest)
+    if not path.is_file():
+        to = git.remote(paths.root)
+        if to and version.tag not in git.unpushed(paths.root, to, version.tag):
+            tally.remote += 1
+        else:
+            yield Finding(paths.name, f"{name} of {version.tag} has lost its Git LFS object {digest[:12]}, and it was not pushed. Bring it back from a backup: make restore FROM=the-backup")
+    elif tally.hashed(path) != digest:
+        yield Finding(paths.name, f"the Git LFS object {digest[:12]} ({name} of {version.tag}) is damaged. Remove {path} and fetch it again: git lfs fetch origin {version.tag}")
+
+
+def working_copy(paths: ModelPaths, version: Version, folder: Path, wanted: dict[str, str], tally: Tally) -> Iterator[Finding]:
+    for name, digest in wanted.items():
+        path = folder / name
+        if not path.is_file() or tally.hashed(path) != digest:
+            yield Finding(paths.name, f"{path} is {'gone' if not path.exists() else 'not what the tag ' + version.tag + ' says: it was changed or damaged'}. {versions.bring_back(folder, version)}")
+    for path in sorted(folder.iterdir()):
+        if path.name not in wanted:
+            yield Finding(paths.name, f"{path} is not part of {version.name}. Remove it.")
+
+
+def production(paths: ModelPaths, registry: Registry, sound: set[int], load: bool) -> Iterator[Finding]:
+    """What is live is the last deployment on record, and loads. sound: the versions whose bytes are right."""
+    last = registry.deployments[-1] if registry.deployments else None
+    try:
+        pointed = versions.live_number(paths)
+    except UserError as problem:
+        yield Finding(paths.name, str(problem))
+        return
+    if last is None:
+        if pointed is not None:
+            yield Finding(paths.name, f"{paths.production} points to v{pointed}, but no deployment is on record. Remove it: rm {paths.production}")
+        return
+    if pointed in (last.replaced, None) and pointed != last.version:
+        yield Finding(paths.name, f"{paths.production} does not point to v{last.version} yet, which {last.tag} made live. The next command switches it.", broken=False)
+    elif pointed != last.version:
+        yield Finding(paths.name, f"{paths.production} points to v{pointed}, but the last deployment on record ({last.tag}) made v{last.version} live. Put it back with: ln -sfn v{last.version} {paths.production}")
+    for number in {last.version, pointed} & sound:
+        if not paths.version(number).is_dir():
+            yield Finding(paths.name, f"{paths.version(number)} is gone, and it is live. The next command brings it back from its tag.", broken=False)
+        elif load:
+            yield from loads(paths, registry.versions[number])
+
+
+def loads(paths: ModelPaths, version: Version) -> Iterator[Finding]:
+    from lib import loading  # scikit-learn takes seconds to import
+    try:
+        loading.load(paths, version)
+    except UserError as problem:
+        yield Finding(paths.name, str(problem))
+
+
+def leftovers(paths: ModelPaths, registry: Registry) -> Iterator[Finding]:
+    """What a killed command left: no version, since it has no tag."""
+    for folder in sorted(paths.folder.iterdir()) if paths.folder.is_dir() else ():
+        untagged = VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
+        if untagged or folder.name.startswith(versions.STAGED) or folder.match(".*.tmp"):
+            yield Finding(paths.name, f"{folder} was left by an interrupted command. The next one removes it.", broken=False)
+
+
+def training_data(paths: ModelPaths, registry: Registry, tally: Tally) -> Iterator[Finding]:
+    """The parts against the audit, which has the sha256 of each as it was taken in."""
+    if not paths.audit.exists():
+        return  # told already
+    recorded = {}
+    for line in audit.lines(paths.audit):
+        try:
+            entry = json.loads(line)
+            recorded |= {entry["part"]: entry["sha256"]} if entry["event"] == "ingest" else {}
+        except (ValueError, KeyError, TypeError):
+            continue  # told by its number already
+    for path in parts.find(paths):
+        digest = tally.hashed(path)
+        if path.name not in recorded:
+            yield Finding(paths.name, f"{path} has no line in the audit yet. The next make ingest or make train adds it.", broken=False)
+        elif digest != recorded[path.name]:
+            yield Finding(paths.name, f"{path} was changed after it was taken in. Bring it back with: rm {path} && make restore MODEL={paths.name}")
+    kept = {name for version in registry.versions.values() for name in version_parts(paths, version)} if recorded else set()
+    for name in sorted(recorded.keys() - {path.name for path in parts.find(paths)}):
+        if name in kept:
+            yield Finding(paths.name, f"{paths.train / name} is gone. The next command brings it back from the tags.", broken=False)
+        else:
+            yield Finding(paths.name, f"{paths.train / name} is gone, and no version has it. Bring it back from a backup: make restore FROM=the-backup")
+
+
+def version_parts(paths: ModelPaths, version: Version) -> list[str]:
+    return [Path(name).name for name in git.list_files(paths.root, version.tag, f"data/{paths.name}/train/")]
