@@ -5,7 +5,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV ?= .venv
-VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE REASON AT BASE BATCH QUICK KEY HELP
+VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE ACCEPT REASON AT BASE BATCH QUICK KEY HELP
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
 export $(VALUES)
 
@@ -53,8 +53,12 @@ label: ## [MODEL=] CSV=: take in true outcomes
 check: ## [MODEL=]: is what is live still right?
 	@sh scripts/in-venv.sh scripts/$@.py
 
+.PHONY: drift
+drift: ## [MODEL=] [ACCEPT=1] [REASON=]: does it still see what it was trained on?
+	@sh scripts/in-venv.sh scripts/$@.py
+
 .PHONY: retrain
-retrain: ## [MODEL=] [FORCE=1]: check; where it dropped, learn anew and deploy what is better
+retrain: ## [MODEL=] [FORCE=1] [ACCEPT=1]: check; where it dropped, learn anew and deploy what is better
 	@sh scripts/in-venv.sh scripts/$@.py
 
 .PHONY: cron

@@ -2,13 +2,15 @@
 
 make retrain                          # every model that has something live
 make retrain MODEL=churn FORCE=1      # also without a drop
+make retrain MODEL=churn ACCEPT=1     # also on rows that `make drift` found spoiled: a person has looked
 """
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import check
-from lib import alerts, approval, audit, clock, config, db, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
+import drift
+from lib import alerts, approval, audit, clock, config, db, drift_watch, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
 from lib.errors import Busy, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
@@ -16,17 +18,17 @@ from lib.tags import Registry, Version
 from lib.runs import Run
 
 WEEK = timedelta(days=7)
-HEALED = ("dropped", "refused", "rollback")  # alerts that a new version puts an end to
+HEALED = ("dropped", "refused", "rollback", "drift")  # alerts that a new version puts an end to
 WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
 
 def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
-    force = run.flag("FORCE")
+    force, accepts = run.flag("FORCE"), run.flag("ACCEPT")
     codes = []
-    for name in [run.model().name] if named else runs.model_names(run.root):
+    for name in [run.model().name] if named or accepts else runs.model_names(run.root):
         try:
-            codes.append(retrain_model(run, files.ModelPaths(run.root, name), named, force))
+            codes.append(retrain_model(run, files.ModelPaths(run.root, name), named, force, accepts))
         except Exception as error:  # whatever breaks one model must not keep the others unhealed
             alerts.raise_alert(run, name, "failed", f"retrain failed: {error}")
             if named:
@@ -38,7 +40,7 @@ def work(run: Run) -> int:
     return next((code for code in (1, 3) if code in codes), 0)
 
 
-def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
+def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool, accepts: bool) -> int:
     """Under the model's lock; by cron a model that is being worked on is left for the next time."""
     try:
         with run.lock(paths):
@@ -48,6 +50,8 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool) -> int:
             if known.live:  # what is live is looked at every hour, needed or not
                 versions.verify_folder(versions.ensure_folder(paths, known.live), known.live)
             findings = check.check_model(run, paths, named)
+            if findings and accepts:
+                drift.checked(run, paths, conf, named, accepts)
             code = heal(run, paths, conf, known, findings[0], force) if findings else 0
     except Busy as busy:
         if run.trigger != "cron":
@@ -82,7 +86,7 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
     worse = monitor.worse_than_before(run, paths, conf, known) if conf.retrain.auto_rollback else None
     if worse and is_worse(run, paths, conf, known):
         return roll_back(run, paths, known, worse)
-    reason = due(run, paths, conf, known, finding, force)
+    reason = due(run, paths, conf, known, finding, force) or (drifted(run, paths, conf, known) if conf.drift.retrain else "")
     if not reason:
         return 0
     wait = None if force else postponed(run, paths, conf, known)
@@ -90,6 +94,8 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
         note_once(run, paths, reason, wait)
         print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
         return 0
+    if conf.drift.stop and spoiled(run, paths, conf, known):
+        return stop(run, paths, reason)
     try:
         suspicious = monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" else 0
         return attempt(run, paths, conf, known, reason, suspicious)
@@ -131,6 +137,34 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
         if ago(last) >= timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every")):
             return f"every {conf.retrain.every}"
     return ""
+
+
+def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> str:
+    """That what the live version sees has drifted, in words; empty if it has not."""
+    found = drift.show(drift_watch.look(run, paths, conf, known))
+    return f"drift: {found.words}" if found.verdict == "drift" else ""
+
+
+def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
+    """Whether rows that nobody has accepted would be learnt from, up to those of this minute."""
+    found = drift_watch.look(run, paths, conf, known)
+    if found.verdict == "quality":
+        drift.show(found)
+    return bool(drift_watch.stopped(run, paths))
+
+
+def stop(run: Run, paths: ModelPaths, reason: str) -> int:
+    """On record once for the same rows: an hourly job would fill the table."""
+    rows = db.stops(run.db, paths.name)[-1]["id"]
+    words = f"data quality: {drift_watch.stopped(run, paths)}"
+    last = db.last_retrain(run.db, paths.name)
+    if last is None or last["stopped_by"] != rows:
+        note(run, paths, reason, "refused", words, stopped_by=rows)
+        audit.add(paths.audit, run, "stop", why=reason, found=words)
+    alerts.raise_alert(run, paths.name, "stopped", f"retraining ({reason}) was stopped, {words}. If these rows are all right: make retrain MODEL={paths.name} ACCEPT=1")
+    print(f"{paths.name}: retraining is due ({reason}), and stopped: {words}")
+    print(f"If these rows are all right: make retrain MODEL={paths.name} ACCEPT=1")
+    return Refused.code
 
 
 def ago(time: str) -> timedelta:
@@ -234,7 +268,7 @@ def refuse(run: Run, paths: ModelPaths, known: Registry, reason: str, missed: li
 
 
 def main(argv: list[str] | None = None) -> int:
-    return runs.execute(__doc__, ("MODEL", "FORCE"), work, argv)
+    return runs.execute(__doc__, ("MODEL", "FORCE", "ACCEPT", "REASON"), work, argv)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,13 @@ windows = ["all", "3000", "90d"]
 cooldown = "12h"
 max_per_week = 3
 auto_rollback = false
+[drift]
+window = "500"
+false_alarms_per_year = 2
+min_rows = 50
+limits = {psi = 0.25, ks_p = 0.01}
+stop = false
+retrain = true
 [columns]
 churned = {type = "category", values = ["yes", "no"]}
 customer = {type = "text", unique = true}
@@ -79,6 +86,7 @@ def test_every_key_of_a_full_model_toml_arrives_in_its_place():
     assert made.thresholds == config.Thresholds({"accuracy": 0.8}, {"log_loss": 0.7}, "not_worse", 0.0)
     assert made.monitor == config.Monitor("simple", 0.75, 0.04, 1.5, "48h", 40, "2d")
     assert made.retrain == config.Retrain("7d", ("all", "3000", "90d"), "12h", 3, False)
+    assert made.drift == config.Drift("500", 2, 50, {"psi": 0.25, "ks_p": 0.01}, False, True)
     assert made.columns["churned"] == config.Column("category", values=("yes", "no"))
     assert made.columns["spent"] == config.Column("number", nullable=0.1, min=0, max=10, mean_min=1, mean_max=9)
     assert made.features == ("plan", "spent")
@@ -117,6 +125,9 @@ def test_without_a_metric_the_task_decides(task, metric):
     ("floor = 0.75", "zzz = 0.75", "unknown key `monitor.zzz`. Known here: rule, floor, tolerance, false_alarms_per_year, window, min_labels, matures."),
     ('cooldown = "12h"', 'cool_down = "12h"', "unknown key `retrain.cool_down`. Did you mean `cooldown`?"),
     ('every = "7d"', 'zzz = "7d"', "unknown key `retrain.zzz`. Known here: every, windows, cooldown, max_per_week, auto_rollback."),
+    ("[drift]", "[drfit]", "unknown key `drfit`. Did you mean `drift`?"),
+    ("min_rows = 50", "min_row = 50", "unknown key `drift.min_row`. Did you mean `min_rows`?"),
+    ("stop = false", "zzz = false", "unknown key `drift.zzz`. Known here: window, false_alarms_per_year, min_rows, limits, stop, retrain."),
     ("nullable = 0.1", "nulable = 0.1", "unknown key `columns.spent.nulable`. Did you mean `nullable`?"),
     ("nullable = 0.1", "wxyz = 0.1", f"unknown key `columns.spent.wxyz`. Known here: {COLUMN_KEYS}."),
 ])
@@ -239,6 +250,16 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_type(old, new, messag
     ('cooldown = "12h"', 'cooldown = "12 h"', "`retrain.cooldown` = '12 h' is not a span of time, such as 30m, 24h or 7d."),
     ('"90d"', '"recent"', "`retrain.windows` = 'recent' is not a span of time, such as 30m, 24h or 7d."),
     ('windows = ["all", "3000", "90d"]', "windows = []", '`retrain.windows` is empty; such as ["all", "3000"].'),
+    ('window = "500"', "window = 500", "`drift.window` must be a text in quotes, not 500."),
+    ('window = "500"', 'window = "nwe"', '`drift.window` = "nwe" is no window: "new" (the rows since the last check), a number of rows, such as "1000", or a span, such as "7d".'),
+    ('window = "500"', 'window = "7 d"', "`drift.window` = '7 d' is not a span of time, such as 30m, 24h or 7d."),
+    ('window = "500"', 'window = "0"', '`drift.window` = "0" is no window: a number of rows, such as 3000, or a span of time, such as 24h or 7d.'),
+    ('window = "500"', 'window = "49"', "`drift.window` = 49 rows would never be judged: drift.min_rows is 50."),
+    ("false_alarms_per_year = 2", "false_alarms_per_year = -1", "`drift.false_alarms_per_year` must be above 0, not -1."),
+    ("min_rows = 50", "min_rows = 0", "`drift.min_rows` must be above 0, not 0."),
+    ("psi = 0.25", "ps = 0.25", "`drift.limits.ps` is no measure; it can be psi, js, wasserstein, ks_p, chi2_p. Did you mean 'psi'?"),
+    ("psi = 0.25", 'psi = "high"', '`drift.limits.psi` must be a number, not "high".'),
+    ("psi = 0.25", "psi = 0", "`drift.limits.psi` must be above 0, not 0."),
     ("max_per_week = 3", "max_per_week = -1", "`retrain.max_per_week` can't be negative, and is -1."),
     ("low = 0.01", "low = 0", "`search.space.C`: low must be below high, and above 0 where log = true."),
     ("high = 100.0", "high = 0.01", "`search.space.C`: low must be below high, and above 0 where log = true."),

@@ -174,7 +174,7 @@ def test_labels_are_class_names_as_text_or_floats(paths, kind, task, cells, labe
 
 def cell(kind: str, rng: random.Random) -> str:
     if kind in ("number", "integer", "boolean", "time") and rng.random() < 0.15:
-        return rng.choice(sorted(validation.MISSING))
+        return rng.choice(sorted(csvfile.MISSING))
     if kind == "number":
         return rng.choice([lambda: f"{rng.uniform(-1e6, 1e6):.17g}", lambda: repr(rng.uniform(0, 1)), lambda: f"{rng.random():.25f}", lambda: f"{rng.uniform(-1, 1) * 10 ** rng.randint(-320, 300):.17e}",
                            lambda: str(rng.randint(-10**20, 10**20)), lambda: rng.choice([".5", "5.", "+3", "-0", "1E5", "1e-400", "-0.0", "007", " 1.5", "1.5 ", "2.2250738585072011e-308", "9007199254740993"])])()

@@ -1,11 +1,8 @@
 """What a person must know: raised once while it lasts, resolved when it clears, told on stderr and to a webhook."""
-import http.client
 import json
 import os
 import stat
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from lib import clock, db
@@ -63,6 +60,9 @@ def webhook(root: Path) -> str | None:
 
 def send(url: str, text: str) -> str | None:
     """Post as Slack takes it; returns what went wrong, without the address."""
+    import http.client  # these take a twentieth of a second to import: not where there is nothing to tell
+    import urllib.error
+    import urllib.request
     try:
         request = urllib.request.Request(url, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:

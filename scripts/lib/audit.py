@@ -161,6 +161,11 @@ def in_words(entry: dict) -> str:
         "retrain": lambda e: f"v{e['version']} went live by retraining ({e['reason']})",
         "approve": lambda e: f"v{e['version']} approved, signed by {e['signer']}",
         "rebuilt": lambda e: f"this record was lost; {e['lines']} lines came back from the tags, {e['lost']} did not",
+        "drift": lambda e: f"drift found in what v{e['version']} sees: {'; '.join(e['found'])}",
+        "quality": lambda e: f"spoiled rows found in what v{e['version']} sees: {'; '.join(e['found'])}",
+        "clear": lambda e: f"no more {'drift' if e['kind'] == 'drift' else 'spoiled rows'} in what v{e['version']} sees",
+        "stop": lambda e: f"retraining ({e['why']}) was stopped, {e['found']}",
+        "accept": lambda e: f"accepted as all right: {'; '.join(e['found'])}" + (f" ({e['reason']})" if e["reason"] else ""),
         "rollback": lambda e: f"back to v{e['version']} ({e['reason']})",
     }
     by = entry["user"] + (" by cron" if entry["trigger"] == "cron" else "")

@@ -8,13 +8,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from lib.errors import UserError
-from lib.settings import Column, Config, Deploy, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
+from lib.settings import Column, Config, Deploy, Drift, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 TASKS = ("classification", "regression")
 COLUMN_TYPES = ("number", "integer", "category", "boolean", "text", "time")
 REQUIREMENTS = ("not_worse", "better", "off")
 SOURCES = ("csv", "sql", "sklearn", "command")
+DRIFT_LIMITS = ("psi", "js", "wasserstein", "ks_p", "chi2_p")
 # What changes a trained model; the rest of model.toml may change without a new version.
 TRAINING_SECTIONS = ("task", "target", "positive", "metric", "id", "time", "columns", "train", "search", "evaluate", "thresholds")
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "median_absolute_error"})
@@ -54,6 +55,7 @@ def parse(text: str) -> Config:
         "monitor": parse_section(Monitor, raw.get("monitor", {}), "monitor"),
         "retrain": parse_section(Retrain, raw.get("retrain", {}), "retrain"),
         "deploy": parse_section(Deploy, raw.get("deploy", {}), "deploy"),
+        "drift": parse_section(Drift, raw.get("drift", {}), "drift"),
     }
     for key in raw.keys() - sections.keys():
         check_type(raw[key], next(f for f in fields(Config) if f.name == key).type, key)
@@ -146,6 +148,7 @@ def check(config: Config) -> None:
     check_thresholds(config)
     check_loop(config)
     check_deploy(config)
+    check_drift(config.drift)
     given = [key for key in SOURCES if getattr(config.data, key)]
     if len(given) > 1:
         raise UserError(f"[data] names more than one source ({', '.join(given)}). Keep one.")
@@ -237,8 +240,7 @@ def check_loop(config: Config) -> None:
     for where, text in (("monitor.matures", monitor.matures), ("retrain.cooldown", again.cooldown), ("retrain.every", again.every or "1d")):
         seconds(text, where)
     for where, window in (("monitor.window", monitor.window), *(("retrain.windows", window) for window in again.windows if window != "all")):
-        if re.fullmatch(r"0*[mhd]?|\d{10,}", window) and window or not window.isdecimal() and not seconds(window, where):
-            raise UserError(f"`{where}` = {shown(window)} is no window: a number of rows, such as 3000, or a span of time, such as 24h or 7d.")
+        check_window(window, where)
     if not again.windows:
         raise UserError('`retrain.windows` is empty; such as ["all", "3000"].')
     if config.task == "classification" and monitor.floor is not None and not 0 < monitor.floor < 1:
@@ -257,6 +259,29 @@ def check_deploy(config: Config) -> None:
         raise UserError('`deploy.approval` = "signed" needs `deploy.allowed_signers`: the file, outside this repository, that lists who may sign.')
     if signers is not None and not Path(signers).is_absolute():
         raise UserError(f"`deploy.allowed_signers` must be an absolute path, outside this repository, not {signers!r}.")
+
+
+def check_window(window: str, where: str) -> None:
+    if re.fullmatch(r"0*[mhd]?|\d{10,}", window) and window or not window.isdecimal() and not seconds(window, where):
+        raise UserError(f"`{where}` = {shown(window)} is no window: a number of rows, such as 3000, or a span of time, such as 24h or 7d.")
+
+
+def check_drift(drift: Drift) -> None:
+    if not re.search(r"\d", drift.window) and drift.window != "new":
+        raise UserError(f'`drift.window` = {shown(drift.window)} is no window: "new" (the rows since the last check), a number of rows, such as "1000", or a span, such as "7d".')
+    if drift.window != "new":
+        check_window(drift.window, "drift.window")
+    for where, value in (("drift.false_alarms_per_year", drift.false_alarms_per_year), ("drift.min_rows", drift.min_rows)):
+        if value <= 0:
+            raise UserError(f"`{where}` must be above 0, not {value}.")
+    if drift.window.isdecimal() and int(drift.window) < drift.min_rows:
+        raise UserError(f"`drift.window` = {drift.window} rows would never be judged: drift.min_rows is {drift.min_rows}.")
+    for name, limit in drift.limits.items():
+        if name not in DRIFT_LIMITS:
+            raise UserError(f"`drift.limits.{name}` is no measure; it can be {', '.join(DRIFT_LIMITS)}.{nearest(name, DRIFT_LIMITS)}")
+        check_type(limit, "float", f"drift.limits.{name}")
+        if limit <= 0:
+            raise UserError(f"`drift.limits.{name}` must be above 0, not {limit}.")
 
 
 def seconds(text: str, where: str) -> int:

@@ -16,6 +16,9 @@ CSV_ERRORS = {
     "field larger": f"a field of more than {csv.field_size_limit():,} characters. Is a quote opened and never closed?",
     "new-line character": "a carriage return outside quotes. Save the file with the line ends of Unix or Windows",
 }
+MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # for category and text only the empty field is missing
+TRUE = frozenset({"true", "t", "yes", "y", "1"})
+FALSE = frozenset({"false", "f", "no", "n", "0"})
 LONGEST_NAME = 1000  # characters of a column's name
 LONGEST_HEADER = 1 << 22  # bytes; beyond it the file is no table with a header
 
@@ -43,6 +46,11 @@ class Chunk:
     lines: list[int]  # the line of the file where each row ends
     rows: list[list[str]]  # each as wide as the header
     faults: list[Fault]  # rows that are not: left out above
+
+
+def missing_words(kind: str) -> frozenset[str]:
+    """The fields that say nothing, in a column of this type."""
+    return frozenset({""}) if kind in ("category", "text") else MISSING
 
 
 def text_lines(path: Path) -> Iterator[str]:

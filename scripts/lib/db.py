@@ -268,9 +268,54 @@ def set_detector_state(connection: sqlite3.Connection, model: str, deployment: i
     connection.execute("INSERT OR REPLACE INTO detector VALUES (?, ?, ?, ?)", (model, deployment, against, state))
 
 
+def last_window(connection: sqlite3.Connection, model: str, version: int) -> sqlite3.Row | None:
+    """The stretch of the version's rows that was judged for drift last."""
+    return connection.execute("SELECT * FROM drift_windows WHERE model = ? AND version = ? ORDER BY id DESC LIMIT 1", (model, version)).fetchone()
+
+
+def stops(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    """The windows of spoiled rows that nobody has accepted."""
+    return connection.execute("SELECT * FROM drift_windows WHERE model = ? AND verdict = 'quality' AND accepted IS NULL ORDER BY id", (model,)).fetchall()
+
+
+def accept_stops(connection: sqlite3.Connection, model: str, time: str, by: str, because: str) -> None:
+    connection.execute("UPDATE drift_windows SET accepted = ?, accepted_by = ?, accepted_because = ? WHERE model = ? AND verdict = 'quality' AND accepted IS NULL",
+                       (time, by, because, model))
+
+
+def drift_position(connection: sqlite3.Connection, model: str, at: str) -> dict[str, int]:
+    """How long each prediction log was when it was last judged, when something was found, or when a stop was accepted."""
+    return {row["file"]: row["offset"] for row in connection.execute("SELECT file, offset FROM drift_positions WHERE model = ? AND at = ?", (model, at))}
+
+
+def set_drift_position(connection: sqlite3.Connection, model: str, at: str, lengths: dict[str, int]) -> None:
+    known = drift_position(connection, model, at)
+    connection.executemany("INSERT OR REPLACE INTO drift_positions VALUES (?, ?, ?, ?)", [(model, at, *item) for item in lengths.items() if known.get(item[0]) != item[1]])
+
+
+def add_drift(connection: sqlite3.Connection, window: dict, rows: list[tuple]) -> None:
+    """rows: (column, measure, value, p_value, p_corrected, limit, verdict, words), worst first."""
+    number = insert(connection, "drift_windows", **window)
+    shared = (window["run_id"], number, window["model"], window["version"], window["time"])
+    connection.executemany('INSERT INTO drift (run_id, window_id, model, version, time, "column", measure, value, p_value, p_corrected, "limit", verdict, words) '
+                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [(*shared, *row) for row in rows])
+
+
+def thin_drift(connection: sqlite3.Connection, model: str, begin: str, end: str) -> None:
+    """Of the windows judged between two times, only the last of each day keeps its measures."""
+    connection.execute("DELETE FROM drift WHERE window_id IN (SELECT id FROM (SELECT id, lead(id) OVER (PARTITION BY substr(time, 1, 10) ORDER BY id) AS later "
+                       "FROM drift_windows WHERE model = ? AND time >= ? AND time < ?) WHERE later IS NOT NULL)", (model, begin, end))
+
+
+def last_found(connection: sqlite3.Connection, model: str, version: int, verdict: str) -> sqlite3.Row | None:
+    """(rows, p_value): the last window in which something was found, and the smallest p-value of such findings."""
+    return connection.execute("SELECT w.rows, coalesce(min(d.p_value), 1) AS p_value FROM drift d JOIN drift_windows w ON w.id = d.window_id "
+                              "WHERE w.model = ? AND w.version = ? AND w.verdict <> 'ok' AND d.verdict = ? GROUP BY w.id ORDER BY w.id DESC LIMIT 1", (model, version, verdict)).fetchone()
+
+
 def attempts(connection: sqlite3.Connection, model: str, since: str) -> list[sqlite3.Row]:
     """The retrainings that were carried out since a time, whatever came of them."""
-    return connection.execute("SELECT * FROM retrains WHERE model = ? AND outcome <> 'postponed' AND time >= ? ORDER BY id", (model, since)).fetchall()
+    return connection.execute("SELECT * FROM retrains WHERE model = ? AND outcome <> 'postponed' AND stopped_by IS NULL AND time >= ? ORDER BY id", (model, since)).fetchall()
 
 
 def last_retrain(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:

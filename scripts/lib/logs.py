@@ -1,6 +1,5 @@
 """The prediction and label logs as files: what was appended since the last check, and whether old rows were changed."""
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] 
     found = {}
     for log in LOGS:
         known = {row["file"]: Position(*row) for row in db.log_positions(run.db, paths.name, log)}
-        stretches, changed = unread(paths.data / log, known, pending_append(paths) if log == "predictions" else {})
+        stretches, changed = unread(paths.data / log, known, predictions.pending(paths) if log == "predictions" else {})
         names = db.log_segments(run.db, paths.name, log)
         if changed or any(not (index_folder(paths, log) / name).exists() for name in names):
             return None
@@ -100,12 +99,3 @@ def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] 
 
 def index_folder(paths: ModelPaths, log: str) -> Path:
     return paths.data / log / ".index"
-
-
-def pending_append(paths: ModelPaths) -> dict[str, int]:
-    """The log that an unfinished `predict` is writing to, and its length before: what lies beyond may be taken back."""
-    try:
-        told = json.loads((paths.predictions / predictions.INTENT).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    return {told["file"]: told["offset"]}

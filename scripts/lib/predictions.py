@@ -1,6 +1,7 @@
 """The prediction log data/<model>/predictions/DATE.csv: append-only, a file's predictions all in it or none."""
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from lib.files import ModelPaths
 
 COLUMNS = ("id", "time", "version", "prediction", "score")  # then the features; ours come first, whatever the features are called
 INTENT = ".appending.json"
+NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-(\d+))?\.csv")
 COPY = 1 << 20
 
 
@@ -16,6 +18,25 @@ def header(features: list[str]) -> bytes:
     return csvfile.lines([[*COLUMNS, *features]])[0].encode()
 
 
+def pending(paths: ModelPaths) -> dict[str, int]:
+    """The log that an unfinished `predict` is writing to, and its length before: what lies beyond may be taken back."""
+    try:
+        told = json.loads((paths.predictions / INTENT).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {told["file"]: told["offset"]}
+
+
+def lengths(paths: ModelPaths) -> dict[str, int]:
+    """How long each log file is, the oldest first; without an append that is not finished."""
+    unfinished = pending(paths)
+    logs = paths.predictions.glob("*.csv") if paths.predictions.is_dir() else ()
+    return {log.name: min(log.stat().st_size, unfinished.get(log.name, 1 << 62)) for log in sorted(logs, key=age)}
+
+
+def age(log: Path) -> tuple[str, int]:
+    found = NAME.fullmatch(log.name)
+    return (found[1], int(found[2] or 1)) if found else (log.stem, 1)
 
 
 def lock(paths: ModelPaths, owner: str, wait: float):

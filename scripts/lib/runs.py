@@ -35,6 +35,7 @@ OPTIONS = {
     "FORCE": "1: do it even if nothing has changed",
     "KEY": "the SSH key to sign with",
     "QUICK": "1: only what is live",
+    "ACCEPT": "1: the rows that were found spoiled are all right",
     "REASON": "why, for the record",
     "AT": "a date or time, as 2026-05-01",
 }

@@ -132,6 +132,11 @@ def write(name: str, found: dict, texts: pd.DataFrame, target: str, separator: s
         (f"{'min' if classification else 'max'} = {{{metric} = {limit:g}}}", f"as good as {baseline}"),
         ('require = "not_worse"', 'than the live model, on the same rows; or "better", "off"'),
         ("margin = 0.0", "a difference that does not matter"),
+        ("", ""), ("[drift]", "`make drift`: the rows that it scores, beside those it learnt from"),
+        ('window = "new"', 'since the last check; or a number of rows ("1000"), or a span ("7d")'),
+        ("false_alarms_per_year = 0.5", "of a check an hour"),
+        ("stop = true", "spoiled rows (another unit, a new category) forbid a retraining until a person has accepted them"),
+        ("retrain = false", "true: drift alone is a reason to retrain, once there are labels"),
         ("", ""), ("[columns]", "what a row must look like to be taken in"),
         *((f"{key(column)} = {inline(spec)}", "") for column, spec in found["columns"].items()),
     ]

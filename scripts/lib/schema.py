@@ -253,4 +253,60 @@ CREATE TABLE audit_heads (               -- how long each audit.jsonl was, and i
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST)
+DRIFT = """
+CREATE TABLE drift_windows (             -- each stretch of the prediction log that `drift` has judged
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,            -- which scored these rows, and whose baseline they were compared with
+    time TEXT NOT NULL,                  -- when it was judged
+    rows INTEGER NOT NULL,
+    first TEXT NOT NULL,                 -- when its first row was scored, and its last
+    last TEXT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('ok', 'drift', 'quality')),
+    words TEXT NOT NULL,                 -- the worst finding in words; empty where there is none
+    accepted TEXT,                       -- when a person accepted a data-quality stop, who, and why
+    accepted_by TEXT,
+    accepted_because TEXT,
+    CHECK (accepted IS NULL OR verdict = 'quality')
+) STRICT;
+CREATE INDEX drift_windows_by_model ON drift_windows (model, version, id);
+CREATE INDEX drift_windows_by_time ON drift_windows (model, time);
+CREATE INDEX drift_windows_stopped ON drift_windows (model) WHERE verdict = 'quality' AND accepted IS NULL;
+
+CREATE TABLE drift_positions (           -- how far the prediction log had been read when …
+    model TEXT NOT NULL,
+    at TEXT NOT NULL CHECK (at IN ('judged', 'found', 'accepted')),  -- … it was last judged, something was found, a stop was accepted
+    file TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    PRIMARY KEY (model, at, file)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE drift (                     -- what was measured in a window, worst first; after 30 days the last window of each day
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    window_id INTEGER NOT NULL REFERENCES drift_windows (id),
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    "column" TEXT NOT NULL,              -- a feature's name, or (prediction), (score)
+    measure TEXT NOT NULL,
+    value REAL,                          -- the effect; NULL: infinite
+    p_value REAL,                        -- NULL: a measure without a test
+    p_corrected REAL,                    -- for all that was tested at once
+    "limit" REAL,                        -- smallest effect that counts, or the limit set in model.toml
+    verdict TEXT NOT NULL CHECK (verdict IN ('ok', 'notice', 'drift', 'quality')),
+    words TEXT                           -- the line on the screen, at the finding that leads it
+) STRICT;
+CREATE INDEX drift_by_window ON drift (window_id);
+CREATE INDEX drift_by_column ON drift (model, "column", time);
+
+CREATE VIEW drift_latest AS
+SELECT d.model, d.version, d.time, d."column", d.measure, d.value, d.p_value, d.p_corrected, d."limit", d.verdict, d.words
+FROM drift d JOIN (SELECT max(id) AS id FROM drift_windows GROUP BY model) w ON w.id = d.window_id
+ORDER BY d.model, d.id;
+
+ALTER TABLE retrains ADD COLUMN stopped_by INTEGER REFERENCES drift_windows (id); -- the window of spoiled rows that forbade it
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT)

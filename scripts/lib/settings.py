@@ -68,6 +68,16 @@ class Monitor:
 
 
 @dataclass(frozen=True)
+class Drift:
+    window: str = "new"                  # the rows since the last check; or a number of rows, or a span ("7d")
+    false_alarms_per_year: float = 0.5   # of hourly checks
+    min_rows: int = 30                   # fewer give no verdict
+    limits: dict = field(default_factory=dict)  # such as {psi = 0.2, js = 0.1, ks_p = 0.05}: these then decide instead of the tests
+    stop: bool = True                    # spoiled rows forbid a retraining until a person has accepted them
+    retrain: bool = False                # true: drift alone is a reason to retrain
+
+
+@dataclass(frozen=True)
 class Retrain:
     every: str | None = None             # also without a drop, as "7d"
     windows: tuple[str, ...] = ("all", "10000", "3000", "1000", "300")  # what candidates are fitted on: the newest rows, or days ("90d")
@@ -102,6 +112,7 @@ class Config:
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     deploy: Deploy = Deploy()
+    drift: Drift = Drift()
 
     @property
     def features(self) -> tuple[str, ...]:

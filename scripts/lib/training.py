@@ -235,6 +235,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     if candidate.final is not None:
         fitted, _ = fit_pipeline(conf, candidate.model.features, candidate.rows, candidate.final, candidate.params)
     holdout = candidate.split.holdout
+    learnt = candidate.split.train if candidate.final is None else candidate.final
     classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
     score = scoring.score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
     rows_of = {number: int(count) for number, count in zip(*np.unique(candidate.rows.parts, return_counts=True))}
@@ -244,13 +245,13 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
         "holdout.csv": holdout_file(candidate),
         "metrics.json": as_json({"headline": conf.metric, "scores": [asdict(score) for score in candidate.scores], "comparison": asdict(candidate.comparison) if candidate.comparison else None,
                                  "gates": [asdict(gate) for gate in candidate.verdicts], "params": candidate.params, "search": asdict(candidate.searched) if candidate.searched else None}),
-        "baseline.json": as_json({**profile.profile_columns(candidate.rows.frame[candidate.split.train], conf, candidate.answers.values, score),
-                                  "calibration": profile.calibration(candidate.answers.values == candidate.answers.truth, score, candidate.answers.positive is not None) if score is not None else None}),
+        "baseline.json": profile.as_json({**profile.baseline(candidate.rows.frame[learnt], conf, candidate.answers.values, score),
+                                          "calibration": finite(profile.calibration(candidate.answers.values == candidate.answers.truth, score, candidate.answers.positive is not None)) if score is not None else None}),
         "environment.json": as_json(fingerprints.environment()),
     }
     headline = next(score for score in candidate.scores if score.name == conf.metric and score.slice == "all")
     facts = {"estimator": conf.train.estimator, "metric": conf.metric, "value": headline.value, "low": db.real(headline.low), "high": db.real(headline.high),
-             "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int((candidate.split.train if candidate.final is None else candidate.final).sum()),
+             "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int(learnt.sum()),
              "holdout_rows": int(holdout.sum()), "why": why}
     if conf.task == "regression":
         facts["mae"] = float(np.abs(candidate.answers.truth - candidate.answers.values).mean())

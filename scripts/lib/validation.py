@@ -5,15 +5,7 @@ import numpy as np
 import pandas as pd
 
 from lib.config import Column
-from lib.csvfile import Chunk, Fault, Header
-
-MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # for category and text only the empty field is missing
-TRUE = frozenset({"true", "t", "yes", "y", "1"})
-FALSE = frozenset({"false", "f", "no", "n", "0"})
-
-
-def missing_words(kind: str) -> frozenset[str]:
-    return frozenset({""}) if kind in ("category", "text") else MISSING
+from lib.csvfile import FALSE, TRUE, Chunk, Fault, Header, missing_words
 
 
 class Rules:

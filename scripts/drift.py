@@ -1,0 +1,72 @@
+"""Does the live model still see what it was trained on? Compares the rows scored since the last check with the version's baseline.
+
+make drift                                        # every model that has something live
+make drift MODEL=churn
+make drift MODEL=churn ACCEPT=1 REASON="new plan"  # the rows that were found spoiled are all right: retraining may go on
+"""
+import sys
+
+from lib import alerts, config, drift_watch, files, runs, tags
+from lib.drift_watch import Look
+from lib.errors import Busy, UserError
+from lib.files import ModelPaths
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    named = bool(run.options["MODEL"])
+    accepts = run.flag("ACCEPT")
+    verdicts, failed = [], False
+    for name in [run.model().name] if named or accepts else runs.model_names(run.root):
+        try:
+            verdicts.append(drift_of_model(run, files.ModelPaths(run.root, name), named, accepts))
+        except Exception as error:  # whatever breaks one model must not keep the others unwatched
+            if named or accepts:
+                raise
+            print(f"drift: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
+            alerts.raise_alert(run, name, "failed", f"drift failed: {error}")
+            failed = True
+    alerts.deliver(run)
+    return 3 if {"drift", "quality"} & set(verdicts) else 1 if failed else 0
+
+
+def drift_of_model(run: Run, paths: ModelPaths, named: bool, accepts: bool) -> str:
+    """Under the model's lock; by cron a model that is being worked on is left for the next time."""
+    try:
+        with run.lock(paths):
+            return checked(run, paths, config.load(paths.config), named, accepts)
+    except Busy as busy:
+        if run.trigger != "cron":
+            raise
+        print(f"{paths.name}: skipped: {busy}")
+        return "unknown"
+
+
+def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accepts: bool) -> str:
+    known = tags.read(paths)
+    if known.live is None:
+        if named:
+            print(f"{paths.name}: nothing is live, so there is nothing to compare")
+        return "unknown"
+    found = show(drift_watch.look(run, paths, conf, known))
+    if not accepts:
+        return found.verdict
+    if drift_watch.accept(run, paths):
+        print(f"{paths.name}: accepted, and on record: rows that come later are judged anew")
+        return "ok"
+    print(f"{paths.name}: nothing was found spoiled, so there is nothing to accept")
+    return found.verdict
+
+
+def show(found: Look) -> Look:
+    for line in found.lines:
+        print(line)
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL", "ACCEPT", "REASON"), work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What the drift check says of one column: a measure with its p-value, and the smallest change that matters."""
+from dataclasses import dataclass
+
+PROFILE_FORMAT = 2  # of baseline.json; a version with an earlier one can't be checked
+RELATIONS = ("residual shift", "residual spread", "slope")  # how a column goes with the others
+OUTPUTS = ("(prediction)", "(score)")
+
+
+@dataclass(frozen=True)
+class Measure:
+    column: str
+    measure: str
+    value: float
+    p: float | None = None
+    family: str = "drift"  # or "quality": wrong rows rather than another population
+    floor: float = 0.0
+    before: object = None  # what the words need: medians, shares, labels
+    now: object = None
+    notice: bool = False  # worth a line though chance explains it
+    decides: bool = True  # False: shown, and compared with a limit where one is set
+    of: str = ""  # "length": of a text, not the text itself
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Smallest change that matters, as a share of rows or as AUC - 1/2; a shift of 0.1 sd in a normal column is 0.03."""
+
+    column: float = 0.025
+    residual: float = 0.02
+    relation: float = 0.05  # of R squared
+    missing: float = 0.02
+    out_of_range: float = 0.01
+    vanished: float = 0.01
+    scale: float = 0.9  # powers of ten: a factor of eight
+
+
+def turned_constant(name: str, base: dict, most: int, rows: int, share: float) -> Measure:
+    """All rows the same: the chance of it, from the baseline's share of the value that `most` of the rows have.
+
+    A weekday is the same for a day's rows, and was so in training: twice its longest run is no news.
+    """
+    p = min(1.0, share + 1 / base["valid"]) ** rows if most == rows > 2 * base["run"] else 1.0
+    return Measure(name, "turned constant", float(most == rows), p, "quality", 0.5, base["distinct"], 1)

@@ -1,0 +1,82 @@
+"""Findings in plain words, one line a column."""
+from lib.drift_records import RELATIONS, Measure
+from lib.drift_verdict import Finding, Report
+
+UNIT = ("scale", "far out of range")
+SUBJECTS = {"(prediction)": "the prediction", "(score)": "the score"}
+
+
+def describe(report: Report) -> list[tuple[Finding, str]]:
+    """The findings worth a line, worst first; each column once, and what the columns have lost of each other once."""
+    lines, told = [], set()
+    related = any(finding.verdict == "drift" and finding.measure.measure in RELATIONS for finding in report.findings)
+    for finding in report.findings:
+        relation = finding.measure.measure in RELATIONS
+        # A spoiled column takes its relations with it: one line is enough.
+        key = RELATIONS if relation and related else finding.measure.column
+        if finding.verdict == "ok" or key in told or relation and report.verdict == "quality":
+            continue
+        told.add(key)
+        lines.append((finding, together(report) if relation else f"{subject(finding.measure.column)} {words(finding, report)}"))
+    return lines
+
+
+def words(finding: Finding, report: Report) -> str:
+    m = finding.measure
+    if m.measure == "missing share":
+        return f"missing in {m.now:.1%} of rows, in training {m.before:.1%}"
+    if m.measure == "left constant":
+        return f"was always {number(m.before)} in training, is not in {m.value:.1%} of rows (e.g. {number(m.now)})"
+    if m.measure == "turned constant":
+        return f"turned constant: one value in every row, in training {m.before:,}"
+    if m.measure == "not whole":
+        return f"was whole in training, has fractions in {m.value:.1%} of rows (e.g. {number(m.now)}), a unit error?"
+    if m.measure == "unseen category":
+        return f"has categories not seen in training in {m.value:.1%} of rows: {', '.join(map(number, m.now))}"
+    if m.measure == "vanished category":
+        return f"lost the category {number(m.before)}, {m.value:.1%} of the training rows"
+    mine = {each.measure.measure: each.measure for each in report.findings if each.measure.column == m.column}
+    said = shares(mine["categories"]) if "categories" in mine else moved(mine, m.measure in UNIT and finding.verdict == "quality")
+    return f"{said}; {past(finding)}" if finding.limit not in (None, m.floor) else said
+
+
+def subject(column: str) -> str:
+    return SUBJECTS.get(column, f"`{column}`")
+
+
+def past(finding: Finding) -> str:
+    """The familiar limit that it is beyond."""
+    m = finding.measure
+    return f"{m.measure} {m.value:.3g} > {finding.limit:g}" if m.p is None else f"{m.measure} p = {m.p:.2g} < {finding.limit:g}"
+
+
+def shares(m: Measure) -> str:
+    return f"changed its shares: {m.before} → {m.now.rsplit(' ', 1)[1]}"
+
+
+def moved(mine: dict[str, Measure], unit: bool) -> str:
+    shift, outside = mine["rank shift"], mine["out of range"]
+    low, high = (number(end) for end in outside.before)
+    change = f"median {shift.of + ' ' if shift.of else ''}{number(shift.before)} → {number(shift.now)}"
+    if 2 * abs(shift.value) >= abs(mine["rank spread"].value):
+        said = f"moved {'up' if shift.value > 0 else 'down'}: {change}"
+    else:
+        said = f"spread {'wider' if mine['rank spread'].value > 0 else 'narrower'}: {change}"
+    beyond = f" ({outside.value:.1%} of rows outside the training range, {low} to {high})" if outside.value >= 0.01 else ""
+    return said + (", a unit error?" if unit else "") + beyond
+
+
+def together(report: Report) -> str:
+    found = [finding.measure.column for finding in report.findings if finding.measure.measure in RELATIONS and finding.verdict == "drift"]
+    names = list(dict.fromkeys(found))
+    others = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(f'`{name}`' for name in names[:3])}{others} no longer {'goes' if len(names) == 1 else 'go'} with the other columns as in training (permuted, swapped, or a new source?)"
+
+
+def number(value) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value) if len(str(value)) <= 40 else str(value)[:39] + "…"
+    size = abs(value)
+    if value == 0 or 1e-3 <= size < 1e9:
+        return f"{value:,.{0 if size >= 1000 else 1 if size >= 10 else 3}f}"
+    return f"{value:.3g}"

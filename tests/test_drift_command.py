@@ -1,0 +1,275 @@
+"""make drift on real prediction logs: what is judged, said, recorded, and what it forbids."""
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import edit
+from test_loop import changed_world, live, live_template, outcomes  # noqa: F401
+
+from lib import drift_log, predictions
+from lib.files import ModelPaths
+
+UNIT = ["mean radius"]
+
+
+def log_of(project, model="cancer"):
+    return max((project.root / f"data/{model}/predictions").glob("*.csv"), key=predictions.age)
+
+
+def scored(project, rows, change=lambda frame: frame, seed=0, model="cancer", day=None, **own):
+    """Append rows to the log as if they had been scored now: drawn from those that `predict` has logged, and changed."""
+    log = log_of(project, model)
+    if day:
+        own["time"] = f"{day}T12:00:00Z"
+    frame = pd.read_csv(log, dtype=str, keep_default_na=False).head(300).sample(rows, replace=True, random_state=seed).reset_index(drop=True)
+    change(frame)
+    for name, value in own.items():
+        frame[name] = value
+    frame.to_csv(log.with_name(f"{day}.csv") if day else log, mode="a", index=False, header=bool(day), lineterminator="\n")
+
+
+def times(factor, *columns):
+    def change(frame):
+        for column in columns:
+            frame[column] = (frame[column].astype(float) * factor).astype(str)
+    return change
+
+
+def shift(by, *columns):
+    def change(frame):
+        for column in columns:
+            values = frame[column].astype(float)
+            frame[column] = (values + by * values.std()).astype(str)
+    return change
+
+
+def test_unchanged_rows_are_silent_and_on_record_and_not_judged_twice(live):  # noqa: F811
+    done = live.run("drift")
+    assert done.stdout.startswith("cancer v1: 300 rows scored at 20") and done.stdout.endswith(" 30 columns, against 459 rows of training: as in training\n")
+    assert "nothing new since the last check, at 20" in live.run("drift").stdout
+    assert live.sql("SELECT rows, verdict, words FROM drift_windows") == [(300, "ok", "")]
+    known = live.sql('SELECT count(*), count(DISTINCT "column"), min(verdict), max(verdict) FROM drift_latest')
+    assert known[0][0] > 200 and known[0][1:] == (32, "ok", "ok")
+    assert live.sql("SELECT count(*) FROM alerts") == [(0,)]
+
+
+def test_a_unit_error_in_fifty_rows_is_named_in_plain_words_once(live):  # noqa: F811
+    live.run("drift")
+    scored(live, 50, times(100, *UNIT))
+    done = live.run("drift", code=3)
+    headline, first, *_ = done.stdout.splitlines()
+    assert headline.startswith("cancer v1: 50 rows scored at 20") and headline.endswith(": 1 spoiled")
+    assert first.startswith("  quality  `mean radius` moved up: median 13.") and ", a unit error? (100.0% of rows outside the training range, 7.729 to 28.1)" in first
+    assert done.stdout.endswith("If these rows are all right: make drift MODEL=cancer ACCEPT=1\n")
+    assert done.stderr.startswith("drift: ALERT cancer: cancer v1: `mean radius` moved up: median 13.")
+    again = live.run("drift", code=3)
+    assert "which found spoiled rows: `mean radius` moved up" in again.stdout and "ALERT" not in again.stderr
+    assert live.sql('SELECT "column", measure, verdict FROM drift_latest LIMIT 1') == [("mean radius", "far out of range", "quality")]
+    assert live.sql("SELECT kind, resolved FROM alerts WHERE kind = 'quality'") == [("quality", None)]
+    assert [entry["event"] for entry in live.audit()][-1] in ("quality", "drift")
+    assert "spoiled rows found in what v1 sees: `mean radius` moved up" in live.run("history").stdout
+
+
+def swap(frame):
+    frame[["mean radius", "mean texture"]] = frame[["mean texture", "mean radius"]].to_numpy()
+
+
+def test_swapped_columns_in_fifty_rows_are_found(live):  # noqa: F811
+    live.run("drift")
+    scored(live, 50, swap)
+    done = live.run("drift", code=3)
+    assert "`mean radius`" in done.stdout and "`mean texture`" in done.stdout
+
+
+def test_a_shift_is_drift_and_the_alert_is_over_once_enough_rows_are_sound(live):  # noqa: F811
+    live.run("drift")
+    scored(live, 600, shift(0.6, "mean texture", "worst texture"))
+    done = live.run("drift", code=3)
+    assert "  drift    `worst texture` moved up: median 2" in done.stdout and "quality" not in done.stdout
+    assert "ALERT cancer: cancer v1: `mean texture` moved up" in done.stderr
+    scored(live, 30, seed=1)
+    assert "over" not in live.run("drift").stdout  # thirty rows could not have shown it
+    scored(live, 600, seed=2)
+    assert live.run("drift").stdout.startswith("cancer: the alert 'drift' is over\ncancer v1: 630 rows")
+    assert [entry["event"] for entry in live.audit()][-2:] == ["drift", "clear"]
+
+
+def test_a_weak_shift_in_small_windows_is_found_by_judging_them_together(live):  # noqa: F811
+    live.run("drift")
+    for number in range(12):
+        scored(live, 60, shift(0.13, "texture error"), seed=number)
+        done = live.run("drift", code=None)
+        if done.returncode == 3:
+            break
+    rows, = live.sql("SELECT rows FROM drift_windows ORDER BY id DESC LIMIT 1")
+    assert done.returncode == 3 and number >= 1 and rows[0] == 300 + 60 * (number + 1)
+
+
+def test_too_few_rows_say_so_and_wait_for_the_next_ones(live):  # noqa: F811
+    live.run("drift")
+    scored(live, 20, times(100, *UNIT))
+    assert live.run("drift").stdout == "cancer v1: 20 rows to judge, too few: drift.min_rows = 30\n"
+    scored(live, 20, times(100, *UNIT))
+    assert live.run("drift", code=3).stdout.startswith("cancer v1: 40 rows scored")
+
+
+@pytest.mark.parametrize("window, rows", [("100", 100), ("48h", 350), ("10m", 50)])
+def test_the_window_can_be_a_number_of_rows_or_a_span(live, window, rows):  # noqa: F811
+    edit(live, "[columns]", f'[drift]\nwindow = "{window}"\n\n[columns]')
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    scored(live, 50, day=tomorrow.date())
+    assert live.run("drift", LEAN_NOW=f"{tomorrow.date()}T{tomorrow:%H:%M:%S}Z" if window == "48h" else f"{tomorrow.date()}T12:05:00Z").stdout.startswith(f"cancer v1: {rows} rows scored")
+
+
+def test_rows_of_another_version_or_of_before_the_deployment_are_not_judged(live):  # noqa: F811
+    live.run("deploy")
+    assert live.run("drift").stdout == "cancer v2: 0 rows to judge, too few: drift.min_rows = 30\n"
+    live.run("rollback")
+    assert "0 rows to judge" in live.run("drift", MODEL="cancer").stdout  # v1's rows are of before
+    scored(live, 60, time="2099-01-01T00:00:00Z")
+    assert live.run("drift").stdout.startswith("cancer v1: 60 rows scored")
+
+
+def test_spoiled_rows_stop_a_retraining_until_a_person_accepts_them(live):  # noqa: F811
+    live.run("label", CSV=outcomes(live, 1))
+    scored(live, 50, times(100, *UNIT))
+    done = live.run("retrain", FORCE=1, code=3)  # it looks by itself
+    assert "cancer: retraining is due (FORCE=1), and stopped: data quality: `mean radius` moved up" in done.stdout
+    assert done.stdout.endswith("If these rows are all right: make retrain MODEL=cancer ACCEPT=1\n")
+    live.run("retrain", FORCE=1, code=3)
+    assert live.sql("SELECT outcome, reason, stopped_by FROM retrains") == [("refused", "FORCE=1", 1)]
+    assert {kind for kind, in live.sql("SELECT kind FROM alerts WHERE resolved IS NULL")} >= {"quality", "stopped"}
+    assert not list((live.root / "data/cancer/train").glob("0002.csv"))
+    scored(live, 300, seed=3)
+    assert "as in training" in live.run("drift").stdout  # the newest rows are sound; those before them would be learnt all the same
+    live.run("retrain", FORCE=1, code=3)
+    assert "ACCEPT=1 is for a person" in live.run("drift", ACCEPT=1, TRIGGER="cron", code=2).stderr
+    done = live.run("drift", ACCEPT=1, REASON="the new scanner")
+    assert done.stdout.endswith("cancer: accepted, and on record: rows that come later are judged anew\n")
+    assert live.sql("SELECT accepted_because, accepted IS NOT NULL FROM drift_windows WHERE verdict = 'quality'") == [("the new scanner", 1)]
+    assert (live.audit()[-1]["event"], live.audit()[-1]["reason"]) == ("accept", "the new scanner")
+    assert "part 0002 taken in" in live.run("retrain", FORCE=1, code=3).stdout  # examined, and nothing better found
+    scored(live, 50, times(100, "worst area"), seed=4)
+    assert "stopped: data quality: `worst area`" in live.run("retrain", FORCE=1, code=3).stdout
+    assert "accepted, and on record" in live.run("retrain", ACCEPT=1, REASON="again").stdout
+    assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL AND kind IN ('quality', 'stopped')") == []
+
+
+def test_a_stop_can_be_left_out_by_config(live):  # noqa: F811
+    edit(live, "[columns]", "[drift]\nstop = false\n\n[columns]")
+    live.run("label", CSV=outcomes(live, 1))
+    scored(live, 50, times(3, *UNIT))
+    assert "part 0002 taken in" in live.run("retrain", FORCE=1, code=3).stdout
+
+
+def test_drift_is_a_reason_to_retrain_where_model_toml_says_so(live):  # noqa: F811
+    changed_world(live)
+    edit(live, "[columns]", '[monitor]\nmatures = "2d"\n\n[columns]')  # the drop is not known yet
+    assert "retrain" not in live.run("retrain").stdout and live.sql("SELECT count(*) FROM retrains") == [(0,)]
+    edit(live, "[columns]", "[drift]\nretrain = true\n\n[columns]")
+    done = live.run("retrain")
+    assert "`worst area` moved up" in done.stdout and "is live (deployment 2" in done.stdout
+    (outcome, reason), = live.sql("SELECT outcome, reason FROM retrains")
+    assert outcome == "deployed" and reason.startswith("drift: `")
+    assert live.sql("SELECT count(*) FROM alerts WHERE resolved IS NULL") == [(0,)]
+
+
+def test_familiar_limits_replace_the_tests_where_model_toml_has_them(live):  # noqa: F811
+    edit(live, "[columns]", "[drift]\nlimits = {psi = 0.2}\n\n[columns]")
+    assert "as in training" in live.run("drift").stdout
+    scored(live, 1000, shift(2, "mean texture"))
+    assert "); psi 3." in live.run("drift", code=3).stdout
+    assert live.sql('SELECT DISTINCT "limit" FROM drift WHERE measure = \'psi\'') == [(0.2,)]
+
+
+def test_a_version_without_a_profile_says_so_in_one_line(live):  # noqa: F811
+    folder = live.root / "models/cancer/v1"
+    profile = json.loads((folder / "baseline.json").read_bytes())
+    del profile["format"]
+    (folder / "baseline.json").write_text(json.dumps(profile))
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["files"]["baseline.json"] = hashlib.sha256((folder / "baseline.json").read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    line = json.loads(live.git("for-each-ref", "--format=%(contents)", "refs/tags/cancer/v1").strip().splitlines()[-1])
+    line["manifest"] = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    live.git("tag", "-f", "-a", "cancer/v1", "cancer/v1^{}", "-m", "cancer/v1\n\n" + json.dumps(line))
+    done = live.run("drift")
+    assert done.stdout == "cancer v1 was trained without a profile to compare with. Train again with: make train MODEL=cancer FORCE=1\n"
+
+
+def test_a_model_with_every_type_of_column_is_judged_and_its_new_category_and_missing_share_are_found(project):
+    rng, base = np.random.default_rng(0), project.root.parent
+
+    def rows(n):
+        z = rng.normal(size=n)
+        return pd.DataFrame({
+            "amount": np.exp(z).round(2), "visits": rng.poisson(4, n), "plan": rng.choice(["basic", "plus", "gold"], n, p=[0.6, 0.3, 0.1]), "code": rng.choice(["007", "NA", "x, y"], n),
+            "active": rng.choice(["yes", "no"], n), "since": [f"2025-{m:02d}-{d:02d}" for m, d in zip(rng.integers(1, 13, n), rng.integers(1, 29, n))],
+            "notes": [" ".join(["said\n\"hm\""] * k) for k in rng.integers(1, 9, n)], "same": 7, "left": np.where(z + rng.normal(size=n) > 0, "leaves", "stays")})
+    rows(1500).to_csv(base / "rows.csv", index=False)
+    project.run("new", MODEL="churn", CSV=base / "rows.csv", TARGET="left")
+    project.run("train", MODEL="churn")
+    project.run("deploy", MODEL="churn")
+    rows(400).to_csv(base / "today.csv", index=False)
+    project.run("predict", MODEL="churn", CSV=base / "today.csv")
+    assert project.run("drift", MODEL="churn").stdout.endswith(" rows of training: as in training\n")
+
+    def spoil(frame):
+        frame.loc[:20, "plan"] = "fibre"
+        frame.loc[10:90, "visits"] = ""
+    scored(project, 400, spoil, model="churn")
+    said = project.run("drift", MODEL="churn", code=3).stdout
+    assert "  quality  `plan` has categories not seen in training in 5.2% of rows: fibre" in said
+    assert "  quality  `visits` missing in 20.2% of rows, in training 0.0%" in said and ": 2 spoiled" in said
+
+
+@pytest.mark.parametrize("block", [150, 1000, 1 << 19])
+def test_the_log_is_read_from_its_end_whatever_its_lines_hold(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(drift_log, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    paths = ModelPaths(tmp_path, "m")
+    paths.predictions.mkdir(parents=True)
+    texts = ["a", 'say "x",\ny', "", "ünï, cöde", "line\nline\n\nline" * 20]
+    rows = [[f"id,\n{i}", f"2026-01-0{1 + i // 100}T00:00:00Z", str(1 + (i % 3 > 0)), "yes", "0.5", str(i), texts[rng.integers(5)]] for i in range(300)]
+    for day in (1, 2, 3):
+        with (paths.predictions / f"2026-01-0{day}.csv").open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([[*predictions.COLUMNS, "x", "notes"], *rows[100 * day - 100:100 * day]])
+    profile = {"columns": {"x": {"type": "number"}, "notes": {"type": "category"}, "new": {"type": "number"}}, "outputs": {"score": {"type": "number"}}}
+    wanted = [row for row in rows if row[2] == "2"]
+    for most, since in ((1000, ""), (50, ""), (1000, "2026-01-02T00:00:00Z"), (150, "2026-01-02T00:00:00Z")):
+        chosen = [row for row in wanted if row[1] >= since][-most:]
+        window = drift_log.read(paths, profile, 2, since, {}, predictions.lengths(paths), most)
+        assert window.columns["x"].tolist() == [float(row[5]) for row in chosen]
+        assert window.columns["notes"] == [row[6] or None for row in chosen]
+        assert np.isnan(window.columns["new"]).all() and window.rows == len(chosen)
+    half = {name: length // 2 for name, length in predictions.lengths(paths).items()}
+    older = drift_log.read(paths, profile, 2, "", {}, half, 1000)
+    newer = drift_log.read(paths, profile, 2, "", half, predictions.lengths(paths), 1000)
+    assert 0 < older.rows < len(wanted) and len(wanted) - 3 <= older.rows + newer.rows <= len(wanted)  # a row that a position cuts is in neither
+
+
+def test_the_cost_does_not_grow_with_the_log(live):  # noqa: F811
+    log = log_of(live)
+    tail = log.read_bytes().split(b"\n", 1)
+    huge = log.with_name("2098-01-01.csv")
+    huge.write_bytes(tail[0] + b"\n")
+    os.truncate(huge, 1 << 36)  # 64 GB that nobody wrote
+    with huge.open("ab") as file:
+        file.write(b"\n" + tail[1].replace(b"2026-", b"2098-"))
+    edit(live, "[columns]", '[drift]\nwindow = "250"\n\n[columns]')
+    assert live.run("drift").stdout.startswith("cancer v1: 250 rows scored at 2098")
+
+
+def test_it_needs_neither_pandas_nor_scipy_and_little_memory(live):  # noqa: F811
+    code = ("import sys; sys.path.insert(0, 'scripts'); import drift; code = drift.main([]); heavy = {'pandas', 'sklearn', 'scipy', 'joblib'} & set(sys.modules); assert not heavy, heavy; "
+            "drift.main([]); print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) // 1024); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env=live.env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < 60
