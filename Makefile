@@ -77,6 +77,10 @@ status: ## [MODEL=]: what is live
 history: ## [MODEL=] [AT=]: who did what when; what was live then
 	@sh scripts/in-venv.sh scripts/$@.py
 
+.PHONY: report
+report: ## [MODEL=]: a page with plots, models/report.html, and models/metrics.prom for Prometheus
+	@sh scripts/in-venv.sh scripts/$@.py
+
 .PHONY: verify
 verify: ## [MODEL=] [QUICK=1]: is everything as the commands left it?
 	@sh scripts/in-venv.sh scripts/$@.py

@@ -29,7 +29,9 @@ def work(run: Run) -> int:
     folder = Path(tempfile.mkdtemp(prefix="lean-demo-"))
     clone(run.root, folder)
     play(folder)
-    print(f"\nThe clone is {folder}: look around in it with make status MODEL=cancer, make history, sqlite3 metrics.db. Away with it: rm -r {shlex.quote(str(folder))}")
+    typed(folder, "report", FIRST + timedelta(days=DAYS - 1))
+    print(f"\nA page with plots is {folder}/models/report.html: open it in a browser.")
+    print(f"The clone is {folder}: look around in it with make status MODEL=cancer, make history, sqlite3 metrics.db. Away with it: rm -r {shlex.quote(str(folder))}")
     return 0
 
 
@@ -53,6 +55,7 @@ def play(folder: Path) -> None:
     for number, moment in enumerate(days, start=1):
         write_rows(folder, number)
         words = [typed(folder, "predict", moment, CSV=rows(folder, number), OUT=answers(folder, number))]
+        typed(folder, "drift", moment)
         labels = 0
         if number > DELAY:
             labels = write_labels(folder, number - DELAY)

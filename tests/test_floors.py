@@ -129,7 +129,7 @@ def test_a_shell_is_given_the_command_of_model_toml_and_nothing_else():
     assert shells == {"lib.sources"}
 
 
-@pytest.mark.parametrize("script", ["deploy", "rollback", "status", "history"])
+@pytest.mark.parametrize("script", ["deploy", "rollback", "status", "history", "report"])
 def test_a_quick_command_loads_no_data_libraries(script):
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import {script}; print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())

@@ -90,6 +90,23 @@ def transaction(connection: sqlite3.Connection):
         connection.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def snapshot(connection: sqlite3.Connection):
+    """What is read inside is of one moment; a writer has to wait with its commit, so keep it short."""
+    with explained():
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def select(connection: sqlite3.Connection, query: str, **values) -> list[sqlite3.Row]:
+    """All rows of a query that is the caller's own words; values are bound by name."""
+    with explained():
+        return connection.execute(query, values).fetchall()
+
+
 def insert(connection: sqlite3.Connection, table: str, **values) -> int:
     """Add a row. Table and column names are the caller's own words, values are bound."""
     names = ", ".join(values)

@@ -1,0 +1,187 @@
+"""What metrics.db says of all models at once, for the report and the metrics file: a few set-based queries, whatever the number of models."""
+import json
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from lib import db
+from lib.sequential import CLIP, wilson_interval
+
+SPAN = 365  # days that are shown
+DRIFT_DAILY = 60  # days up to which the heat map of drift goes by day
+SHOWN = 20  # rows of a list, newest first
+
+DAYS = """
+SELECT model, version, substr(hour, 1, 10) AS day, metric, sum(predictions) AS predictions, sum(labels) AS labels, sum(losses) AS losses, sum(squares) AS squares, sum(errors) AS errors
+FROM outcomes WHERE hour >= :since GROUP BY model, version, day ORDER BY model, day, version"""
+VERSIONS = """
+SELECT v.*, p.since, mae.value AS mae FROM versions v
+LEFT JOIN production p ON p.model = v.model AND p.version = v.version
+LEFT JOIN metrics mae ON mae.run_id = v.run_id AND mae.slice = 'all' AND mae.name = 'mae'
+ORDER BY v.model, v.version"""
+PLACES = "SELECT model, version, metric, place FROM leaderboard"
+DEPLOYMENTS = "SELECT model, deployment, version, replaced, action, time, user, reason FROM deployments ORDER BY model, deployment"
+CHECKS = "SELECT * FROM checks WHERE id IN (SELECT max(id) FROM checks GROUP BY model)"
+DROPPED_SINCE = """
+SELECT c.model, min(c.time) AS since FROM checks c
+LEFT JOIN (SELECT model, max(id) AS id FROM checks WHERE verdict <> 'dropped' GROUP BY model) other ON other.model = c.model
+WHERE c.id > coalesce(other.id, 0) GROUP BY c.model"""
+LOGGED = "SELECT model, sum(rows) AS rows FROM batches GROUP BY model"
+RETRAINS = "SELECT model, time, reason, outcome, detail FROM retrains WHERE time >= :since ORDER BY model, id"
+ALERTS = """
+SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY model ORDER BY resolved IS NOT NULL, id DESC) AS place FROM alerts)
+WHERE resolved IS NULL OR place <= :shown ORDER BY model, place"""
+FAILURES = """
+SELECT * FROM (SELECT id, model, script, started, status, exit_code, error, trigger, user, row_number() OVER (PARTITION BY model ORDER BY id DESC) AS place
+               FROM runs WHERE status IN ('failed', 'killed') AND started >= :since)
+WHERE place <= :shown ORDER BY model, id DESC"""
+WEEKS = """
+SELECT model, script, date(started, '-6 days', 'weekday 1') AS week, count(*) AS runs, sum(seconds) AS seconds, max(peak_memory_mb) AS memory
+FROM runs WHERE started >= :since GROUP BY model, week, script ORDER BY model, week, script"""
+# Of each day the last window that found something, else the last: SQLite takes the other columns from the row with the maximum.
+DRIFT_DAYS = """
+SELECT model, substr(time, 1, 10) AS day, id, version, rows, first, last, time, verdict, words, max((verdict <> 'ok') * 1000000000000 + id) AS worst
+FROM drift_windows WHERE time >= :since GROUP BY model, day ORDER BY model, day"""
+DRIFT_LAST = """
+SELECT w.*, (SELECT count(DISTINCT "column") FROM drift d WHERE d.window_id = w.id) AS columns
+FROM drift_windows w WHERE w.id IN (SELECT max(id) FROM drift_windows GROUP BY model)"""
+DRIFT_EFFECTS = """
+SELECT model, "column", max(coalesce(abs(value), 9e999) / "limit") AS times FROM drift
+WHERE "limit" > 0 AND window_id IN (SELECT max(id) FROM drift_windows GROUP BY model)
+GROUP BY model, "column" ORDER BY model, drift.id"""
+DRIFT_FOUND = """
+SELECT d.model, d.window_id, d."column", d.verdict, d.measure, d.value, d."limit", d.words FROM drift d
+WHERE d.window_id IN (SELECT value FROM json_each(:windows)) AND d.verdict <> 'ok' ORDER BY d.model, d.window_id, d.id"""
+SUCCESSES = """
+SELECT script, max(CASE WHEN status IN ('done', 'refused') THEN ended END) AS success, max(CASE WHEN status IN ('failed', 'killed') THEN coalesce(ended, started) END) AS failure,
+       sum(status IN ('failed', 'killed') AND started >= :yesterday) AS failed_lately
+FROM runs GROUP BY script ORDER BY script"""
+
+
+@dataclass(frozen=True)
+class Day:
+    """The predictions of one day, by whichever version made them, and what has turned out of them."""
+
+    ordinal: int
+    versions: tuple[int, ...]
+    predictions: int
+    labels: int
+    value: float | None  # accuracy or mae; None: no labels
+    low: float | None = None  # 95 % interval
+    high: float | None = None
+
+    @property
+    def day(self) -> str:
+        return date.fromordinal(self.ordinal).isoformat()
+
+    @property
+    def monday(self) -> int:
+        """The ordinal of the first day of its week."""
+        return self.ordinal - (self.ordinal - 1) % 7
+
+
+@dataclass(frozen=True)
+class Records:
+    """The rows about one model; those of the runs that name no model are under the empty name."""
+
+    versions: list[sqlite3.Row] = field(default_factory=list)
+    places: dict[tuple[str, int], int] = field(default_factory=dict)  # on the leaderboard, by metric and version
+    deployments: list[sqlite3.Row] = field(default_factory=list)
+    outcomes: list[sqlite3.Row] = field(default_factory=list)
+    logged: int = 0  # predictions in the log, counted by a check or not yet
+    check: sqlite3.Row | None = None  # the last one
+    dropped_since: str | None = None  # the first of the checks that have said "dropped" up to now
+    retrains: list[sqlite3.Row] = field(default_factory=list)
+    alerts: list[sqlite3.Row] = field(default_factory=list)  # open ones first, then the newest
+    failures: list[sqlite3.Row] = field(default_factory=list)
+    weeks: list[sqlite3.Row] = field(default_factory=list)
+    drift: sqlite3.Row | None = None  # the last window, with the number of columns that were measured
+    drift_windows: list[sqlite3.Row] = field(default_factory=list)  # one a day, or one a week where there are many days
+    drift_found: list[sqlite3.Row] = field(default_factory=list)  # what was found in those windows, worst first
+    drift_effects: list[sqlite3.Row] = field(default_factory=list)  # of each column in the last window the largest effect, as a multiple of the smallest that counts
+
+    @property
+    def live(self) -> sqlite3.Row | None:
+        """The version that is live, with `since`."""
+        return next((row for row in self.versions if row["since"]), None)
+
+    @property
+    def open_alerts(self) -> list[sqlite3.Row]:
+        return [row for row in self.alerts if row["resolved"] is None]
+
+
+def read(connection: sqlite3.Connection, now: str) -> dict[str, Records]:
+    """Everything by model, as of one moment: a writer in between does not tear it apart."""
+    since = (date.fromisoformat(now[:10]) - timedelta(days=SPAN - 1)).isoformat()
+    with db.snapshot(connection):
+        found = {name: grouped(db.select(connection, query, **values)) for name, query, values in (
+            ("versions", VERSIONS, {}), ("deployments", DEPLOYMENTS, {}), ("outcomes", DAYS, {"since": since}), ("retrains", RETRAINS, {"since": since}),
+            ("alerts", ALERTS, {"shown": SHOWN}), ("failures", FAILURES, {"since": since, "shown": SHOWN}), ("weeks", WEEKS, {"since": since}), ("drift_windows", DRIFT_DAYS, {"since": since}))}
+        found["drift_windows"] = {name: thinned(rows) for name, rows in found["drift_windows"].items()}
+        last = {row["model"]: row for row in db.select(connection, DRIFT_LAST)}
+        windows = {row["id"] for row in last.values()} | {row["id"] for rows in found["drift_windows"].values() for row in rows}
+        found["drift_found"] = grouped(db.select(connection, DRIFT_FOUND, windows=json.dumps(sorted(windows))))
+        found["drift_effects"] = grouped(db.select(connection, DRIFT_EFFECTS))
+        checks = {row["model"]: row for row in db.select(connection, CHECKS)}
+        dropped = {row["model"]: row["since"] for row in db.select(connection, DROPPED_SINCE)}
+        logged = {row["model"]: row["rows"] for row in db.select(connection, LOGGED)}
+        places = grouped(db.select(connection, PLACES))
+    names = set(checks).union(*found.values())
+    return {name: Records(**{table: rows[name] for table, rows in found.items() if name in rows}, logged=logged.get(name, 0), check=checks.get(name), dropped_since=dropped.get(name), drift=last.get(name),
+                          places={(row["metric"], row["version"]): row["place"] for row in places.get(name, ())}) for name in names}
+
+
+def grouped(rows: list[sqlite3.Row]) -> dict[str, list[sqlite3.Row]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["model"] or ""].append(row)
+    return dict(groups)
+
+
+def thinned(windows: list[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Windows of single days as they are; where the days are many, of each week the last window that found something, else the last."""
+    if date.fromisoformat(windows[-1]["day"]) - date.fromisoformat(windows[0]["day"]) < timedelta(days=DRIFT_DAILY):
+        return windows
+    weeks: dict[date, sqlite3.Row] = {}
+    for row in windows:
+        day = date.fromisoformat(row["day"])
+        monday = day - timedelta(days=day.weekday())
+        if monday not in weeks or row["verdict"] != "ok" or weeks[monday]["verdict"] == "ok":
+            weeks[monday] = row
+    return list(weeks.values())
+
+
+def jobs(connection: sqlite3.Connection, now: str) -> list[sqlite3.Row]:
+    """Of each script the last success and the last failure, and the failures within a day."""
+    yesterday = (date.fromisoformat(now[:10]) - timedelta(days=1)).isoformat() + now[10:]
+    return db.select(connection, SUCCESSES, yesterday=yesterday)
+
+
+def days(outcomes: list[sqlite3.Row], bounds: dict[int, float]) -> list[Day]:
+    """One Day for each day, its versions added up. bounds: of a regression, the largest acceptable mae by version."""
+    by_day = defaultdict(list)
+    for row in outcomes:
+        by_day[row["day"]].append(row)
+    return [one_day(date.fromisoformat(day).toordinal(), rows, bounds) for day, rows in sorted(by_day.items())]
+
+
+def one_day(day: int, rows: list[sqlite3.Row], bounds: dict[int, float]) -> Day:
+    versions = tuple(sorted({row["version"] for row in rows if row["predictions"]}))
+    predictions, labels = sum(row["predictions"] for row in rows), sum(row["labels"] for row in rows)
+    if not labels:
+        return Day(day, versions, predictions, 0, None)
+    if rows[0]["metric"] == "accuracy":
+        wrong = sum(row["losses"] for row in rows) / labels
+        low, high = wilson_interval(wrong, labels)
+        return Day(day, versions, predictions, labels, 1 - wrong, 1 - high, 1 - low)
+    mean = sum(row["errors"] for row in rows) / labels
+    half = 1.96 * (variance(rows, labels, bounds) / labels) ** 0.5
+    return Day(day, versions, predictions, labels, mean, max(mean - half, 0.0), mean + half)
+
+
+def variance(rows: list[sqlite3.Row], labels: int, bounds: dict[int, float]) -> float:
+    """Of the absolute errors, from the sums of clipped losses: a loss is an error divided by CLIP times the version's bound."""
+    units = [CLIP * bounds.get(row["version"], 0.0) for row in rows]
+    mean = sum(row["losses"] * unit for row, unit in zip(rows, units)) / labels
+    return max(sum(row["squares"] * unit ** 2 for row, unit in zip(rows, units)) / labels - mean ** 2, 0.0)

@@ -1,0 +1,36 @@
+"""How the models do: a page with plots, models/report.html, and the same figures for Prometheus, models/metrics.prom.
+
+make report                 # a page of all models
+make report MODEL=churn     # a page of this one; metrics.prom is always of all
+"""
+import sys
+
+from lib import clock, files, headlines, openmetrics, readings, report, runs, watched
+from lib.readings import Records
+from lib.runs import Run
+
+
+def work(run: Run) -> int:
+    named = run.model().name if run.options["MODEL"] else ""
+    now = clock.now()
+    records = readings.read(run.db, now)
+    models = [watched.gather(run.root, records.get(name, Records()), name, now) for name in runs.model_names(run.root)]
+    shown = [model for model in models if model.name == named] if named else models
+    folder = run.root / "models"
+    with files.lock(folder / ".report.lock", f"report by {run.user}", runs.LOCK_WAIT):
+        files.sweep_temporaries(folder)
+        text = report.page(run.root, shown, None if named else records.get("", Records()), now, f"{run.host}, {run.root}")
+        files.write(folder / "report.html", text.encode())
+        figures = openmetrics.text(openmetrics.families(models, readings.jobs(run.db, now), now))
+        files.write(folder / "metrics.prom", figures.encode())
+    print(f"models/report.html written: {headlines.plural(len(shown), 'model')}, {len(text.encode()) / 1000:,.0f} kB; open it in a browser, or mail it")
+    print(f"models/metrics.prom written: {headlines.plural(openmetrics.samples(figures), 'figure')} of {headlines.plural(len(models), 'model')}, for Prometheus")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return runs.execute(__doc__, ("MODEL",), work, argv, reads=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
