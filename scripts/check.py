@@ -10,6 +10,7 @@ from lib import alerts, clock, config, db, files, monitor, registry, runs
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
+from lib.progress import Progress
 from lib.tags import Registry
 from lib.runs import Run
 
@@ -53,7 +54,8 @@ def check_model(run: Run, paths: ModelPaths, named: bool) -> list[Finding]:
 def observe(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> Finding:
     """Count what is new, judge, and put the finding on record."""
     from lib import logs
-    logs.read_new(run, paths, conf, known)
+    with Progress(f"{paths.name}: counting new predictions and labels"):
+        logs.read_new(run, paths, conf, known)
     finding = monitor.check(run, paths, conf, known)
     with db.transaction(run.db):
         db.insert(run.db, "checks", run_id=run.id, model=paths.name, time=clock.now(), **{key: value for key, value in asdict(finding).items() if key != "needed"})

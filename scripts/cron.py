@@ -1,6 +1,7 @@
 """Install the entries of crontab.txt in your crontab, between markers of their own; typed again, it changes nothing.
 
 make cron
+make uncron      # takes them out again
 """
 import sys
 

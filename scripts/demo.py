@@ -1,6 +1,7 @@
 """The whole loop in a temporary clone, a line a day, in about a minute: a model goes live, the world changes, the model is healed.
 
-make demo        # touches nothing of yours; the clone stays, to look around in
+make demo                     # touches nothing of yours; the clone stays, to look around in
+make demo | tee demo.txt      # keeps what it prints
 
 The rows are the sample model's own, from 569 real patients, drawn again and moved by 1 %. From day 10 on they come from
 another laboratory, whose textures, areas and radii are 25 to 60 % larger. Outcomes arrive two days after the predictions.

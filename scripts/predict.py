@@ -98,7 +98,7 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     if answers:
         answers.writelines(csvfile.lines([("id", "prediction", "score")]))
     count, moment = 0, clock.now()
-    with Progress("scoring", None, "rows") as progress:
+    with Progress("scoring", csvfile.estimated_rows(source), "rows", about=True) as progress:
         for chunk, frame in scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.features.rowwise):
             for name in conf.features:
                 if name not in frame:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lib import db, files, git, registry, runs, tags, versions
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
+from lib.progress import Progress
 from lib.tags import Registry, Version
 from lib.runs import Run
 
@@ -17,7 +18,8 @@ from lib.runs import Run
 def work(run: Run) -> int:
     origin = git.remote(run.root)
     if origin:
-        fetch(run, origin.name)
+        with Progress(f"fetching from {origin.name}"):
+            fetch(run, origin.name)
     names = [run.options["MODEL"]] if run.options["MODEL"] else tagged_models(run.root)
     if not names:
         raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))

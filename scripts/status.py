@@ -1,58 +1,134 @@
-"""What is live, since when, and how good it was at training; MODEL= shows one model and its last events.
+"""How every model does, a line each: what is live, how good it was and is, drift, the last check, the next job, open alerts.
 
-make status
-make status MODEL=churn
+make status                  # all models
+make status MODEL=churn      # one, with its open alerts, its last events and what to type next
+make status JSON=1           # the same for scripts
+
+Times are UTC. The live metric is accuracy or mae of the predictions whose outcomes are in; `labels` is how many these are. `drift` is how
+many columns have moved, `next` when cron checks the model next, or retrains it.
+
+JSON=1 prints {"time", "cron", "models": […]}; cron is true if it runs the jobs of crontab.txt. Of each model: model, version (live),
+since, newest, holdout {metric, value, low, high, rows}, live {metric, value, low, high, labels, predictions},
+drift {version, time, columns, drifted, quality, worst}, check {time, verdict}, next {job, time}, alerts [{kind, raised, text}], note, type (what to
+type about it), and with MODEL= events [{time, user, trigger, event, words}]. What is not known is null.
 """
+import json
 import sys
+from datetime import datetime
 
-from lib import audit, db, files, runs, versions
+from lib import clock, history, overview, runs, terminal
 from lib.errors import UserError
 from lib.runs import Run
+from lib.terminal import Cell, Column
 
 EVENTS = 10
+NOTES = 10  # below the table; all of them are in the JSON
+STALE = 26 * 3600  # seconds after which a check is old: cron runs one every hour
+COLUMNS = [Column("model"), Column("live"), Column("since", spare=2), Column("holdout"), Column("live metric, 95 %"), Column("labels", right=True, spare=1), Column("drift"),
+           Column("last check"), Column("next", spare=3), Column("alerts")]
+VERDICTS = {"healthy": "green", "dropped": "red", "unknown": "yellow"}
 
 
 def work(run: Run) -> int:
-    names = [run.model().name] if run.options["MODEL"] else runs.model_names(run.root)
+    named = bool(run.options["MODEL"])
+    names = [run.model().name] if named else runs.model_names(run.root)
     if not names:
         raise UserError("there is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column")
-    width = max(map(len, names))
-    for name in names:
-        print(f"{name:<{width}}  {describe(run, name)}")
-    if run.options["MODEL"]:
-        paths = files.ModelPaths(run.root, names[0])
-        for entry in audit.entries(paths.audit)[-EVENTS:]:
-            print(f"  {audit.in_words(entry)}")
+    ticks = overview.cron(run)
+    found = overview.facts(run, names, ticks)
+    events = history.events(run, run.model())[-EVENTS:] if named else []
+    if run.flag("JSON"):
+        print(json.dumps({"time": clock.now(), "cron": ticks.entry is not None, "models": [{**fact, **({"events": events} if named else {})} for fact in found]}, indent=1, ensure_ascii=False))
+        return 0
+    print(*terminal.table(COLUMNS, [cells(fact) for fact in found]), sep="\n")
+    print(*below(found, ticks, named), sep="\n")
+    if named:
+        print(*last_events(found[0], events), sep="\n")
     return 0
 
 
-def describe(run: Run, name: str) -> str:
-    """One line about a model, and what to type next where it is not live."""
-    known, live = db.versions(run.db, name), db.live(run.db, name)
-    if not known and versions.live_number(files.ModelPaths(run.root, name)):
-        return f"something is live, but metrics.db does not know it    next: make restore MODEL={name}"
-    if not known:
-        return f"no version yet                    next: make train MODEL={name}"
-    newest = known[-1]["version"]
-    if live is None:
-        return f"v{newest} registered, nothing live       next: make deploy MODEL={name}"
-    interval = f" [{live['low']:.4f}, {live['high']:.4f}]" if live["low"] is not None else ""
-    pointed = versions.live_number(files.ModelPaths(run.root, name))
-    odd = "" if pointed == live["version"] else f"; production points to v{pointed}, not on record" if pointed else f"; production is gone, see: make restore MODEL={name}"
-    waiting = f"; v{newest} is registered, not live" if newest > live["version"] else ""
-    return f"v{live['version']} live since {live['since'][:16].replace('T', ' ')}, {live['metric']} {live['value']:.4f}{interval} at training{watched(run, name)}{waiting}{odd}"
+def cells(fact: dict) -> list[Cell | str]:
+    if fact["version"] is None:
+        return [fact["model"], Cell(f"{fact['note']}    next: {fact['type']}" if fact["type"] else fact["note"], "yellow")]
+    kinds = ", ".join(alert["kind"] for alert in fact["alerts"])
+    return [fact["model"], f"v{fact['version']}", day(fact["since"]), metric(fact["holdout"]), *live(fact), drift(fact["drift"]), check(fact["check"]), upcoming(fact["next"]), Cell(kinds or "none", "red" if kinds else "")]
 
 
-def watched(run: Run, name: str) -> str:
-    """What the last check found, and the alerts that are open."""
-    last, alerts = db.last_check(run.db, name), [alert["kind"] for alert in db.open_alerts(run.db, name)]
-    found = f"; {last['verdict']} at {last['time'][:16].replace('T', ' ')}" if last else ""
-    figure = f": {last['metric']} {last['value']:.4f} on {last['labels']:,} labels" if last and last["value"] is not None else ""
-    return found + figure + (f"; ALERT: {', '.join(alerts)}" if alerts else "")
+def live(fact: dict) -> list[Cell | str]:
+    """The metric on the labelled predictions, and how many there are."""
+    found = fact["live"]
+    if not found or found["value"] is None:
+        return [Cell("no labels yet", "faint"), f"{found['labels']:,}" if found else "0"]
+    name = "" if found["metric"] == fact["holdout"]["metric"] else f"{found['metric']} "
+    interval = f" {terminal.number(found['low'])}–{terminal.number(found['high'])}" if found["low"] is not None else ""
+    return [Cell(f"{name}{terminal.number(found['value'])}{interval}", VERDICTS[fact["check"]["verdict"]] if fact["check"]["verdict"] == "dropped" else ""), f"{found['labels']:,}"]
+
+
+def metric(found: dict) -> str:
+    return f"{found['metric']} {terminal.number(found['value'])}"
+
+
+def drift(found: dict | None) -> Cell:
+    if not found:
+        return Cell("never", "faint")
+    return Cell(f"{found['drifted']} of {found['columns']}", "red" if found["quality"] else "yellow") if found["drifted"] else Cell("none")
+
+
+def check(found: dict | None) -> Cell:
+    if not found:
+        return Cell("never", "yellow")
+    age = (datetime.fromisoformat(clock.now()) - datetime.fromisoformat(found["time"])).total_seconds()
+    return Cell(f"{found['verdict']} {terminal.span(age)}", "yellow" if age > STALE else VERDICTS[found["verdict"]])
+
+
+def upcoming(found: dict | None) -> Cell | str:
+    return f"{'' if found['job'] == 'check' else found['job'] + ' '}{when(found['time'])}" if found else Cell("none", "yellow")
+
+
+def when(time: str) -> str:
+    """The time of today, else the day."""
+    return time[11:16] if time[:10] == clock.today() else day(time)
+
+
+def day(time: str) -> str:
+    moment = datetime.fromisoformat(time)
+    return f"{moment:%b %d}" if time[:4] == clock.today()[:4] else time[:10]
+
+
+def below(found: list[dict], ticks: overview.Cron, named: bool) -> list[str]:
+    """What does not fit into a line: open alerts in words, what is out of the ordinary, and that cron does not run."""
+    notes = [f"{fact['model']}: ALERT {alert['kind']} since {alert['raised'][:16].replace('T', ' ')}: {alert['text']}" for fact in found for alert in fact["alerts"]] if named else []
+    notes += [f"{fact['model']}: {fact['note']}" + (f"    next: {fact['type']}" if fact["type"] else "") for fact in found if fact["note"] and fact["version"] is not None]
+    more = [f"and {len(notes) - NOTES:,} more; all of them: make status JSON=1"] if len(notes) > NOTES else []
+    lacking = [ticks.problem] if ticks.problem and any(fact["version"] for fact in found) else []
+    return [terminal.paint(f"times are UTC, now {clock.now()[11:16]}", "faint"), *notes[:NOTES], *more, *lacking]
+
+
+def last_events(fact: dict, events: list[dict]) -> list[str]:
+    lines = ["", f"last events of {fact['model']}:" if events else f"{fact['model']}: nothing has happened yet", *history.lines(events)]
+    return lines + ["", *(f"next: {command}" for command in suggestions(fact))]
+
+
+def suggestions(fact: dict) -> list[str]:
+    """What one would type now, the most pressing first."""
+    name, kinds = fact["model"], {alert["kind"] for alert in fact["alerts"]}
+    if fact["version"] is None:
+        return [fact["type"]] if fact["type"] else []
+    found = [fact["type"]] if fact["type"] else []
+    if "dropped" in kinds or fact["check"] and fact["check"]["verdict"] == "dropped":
+        found.append(f"make retrain MODEL={name}    # learn the newest labelled rows, deploy what is better")
+        found.append(f"make rollback MODEL={name}    # back to the version before")
+    if fact["drift"] and fact["drift"]["drifted"]:
+        found.append(f"make drift MODEL={name}    # {fact['drift']['worst'] or 'which columns, and by how much'}")
+    if not fact["check"] or not fact["live"]["labels"]:
+        found.append(f"make label MODEL={name} CSV=outcomes.csv    # true outcomes, so that its live accuracy is known")
+    if fact["next"] is None:
+        found.append("make cron    # check every hour, retrain where it is needed")
+    return found or [f"make predict MODEL={name} CSV=rows.csv"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    return runs.execute(__doc__, ("MODEL",), work, argv, reads=True)
+    return runs.execute(__doc__, ("MODEL", "JSON"), work, argv, reads=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Take this project's entries out of your crontab; all other lines stay as they are.
 
 make uncron
+make cron      # puts them in again
 """
 import sys
 

@@ -1,9 +1,14 @@
 """make and the set-up: values that stay values, and one line for whatever a machine lacks."""
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+
+from conftest import ROOT
+
+TARGETS = re.findall(r"^([a-z-]+):.*?##", (ROOT / "Makefile").read_text(), re.M)
 
 
 @pytest.mark.parametrize("value", ["../x", "x; touch pwned", "$(shell touch pwned)", "`touch pwned`", "$$(touch pwned)", "'; touch pwned; '", '"; touch pwned; "', "$(error no)", "x\ttouch pwned", "%", "#"])
@@ -20,18 +25,65 @@ def test_no_value_reaches_a_shell_or_make(project, name, value):
 
 def test_help_lists_every_target_on_one_screen(project):
     lines = project.make().stdout.splitlines()
-    assert len(lines) < 40 and max(map(len, lines)) <= 110
-    assert any(line.split()[:2] == ["make", "train"] for line in lines)
+    assert len(lines) <= 40 and max(map(len, lines)) <= 100
+    assert any(line.split()[:4] == ["make", "train", "[MODEL=]", "[FORCE=1]"] for line in lines)
+    listed = [line.split()[1] for line in lines if line.startswith("  make ")]
+    assert listed == TARGETS and listed.index("new") < listed.index("train") < listed.index("deploy") < listed.index("check") < listed.index("status")
+    groups = [line for line in lines if not line.startswith("  ")]
+    assert groups[:3] == ["look around", "make a version", "make it live"] and len(groups) == len(set(groups))
 
 
-def test_a_script_explains_itself(project):
-    done = project.make("deploy", "HELP=1")
-    assert "make deploy MODEL=churn VERSION=3" in done.stdout
+def test_what_help_says_a_target_takes_is_what_its_script_takes(project):
+    """Other variables are refused, so a list that is wrong would be found out at once."""
+    for line in project.make().stdout.splitlines():
+        name, variables = line.split()[1] if line.startswith("  make ") else "", re.findall(r"\b([A-Z]+)=", line)
+        script = project.root / f"scripts/{name}.py"
+        if script.is_file():
+            options = re.search(r"runs\.execute\(__doc__, \((.*?)\), work", script.read_text())
+            assert sorted(variables) == sorted(re.findall(r'"([A-Z]+)"', options[1])), name
 
 
-def test_an_unknown_option_is_named(project):
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_explains_itself_with_two_examples(project, target):
+    done = project.make(target, "HELP=1")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"usage: make {target}") and done.stderr == ""
+    assert sum(line.startswith("make ") for line in lines) >= 2
+    assert not (project.root / "metrics.db").exists()
+
+
+@pytest.mark.parametrize("typed, meant", [("depoly", "deploy"), ("staus", "status"), ("trian", "train"), ("rollbak", "rollback"), ("tests", "test"), ("hist", "history"), ("retrian", "retrain"), ("lable", "label")])
+def test_a_mistyped_target_suggests_the_nearest(project, typed, meant):
+    done = project.make(typed, code=2)
+    assert done.stderr.splitlines()[0] == f"make: there is no target '{typed}'. Did you mean: make {meant}? All of them: make help" and done.stdout == ""
+
+
+@pytest.mark.parametrize("typed", ["xyzzy", "data", "x; touch pwned", "$(shell touch pwned)", "'; touch pwned; '"])
+def test_a_target_like_no_other_is_refused_and_is_no_command(project, typed):
+    done = project.make(typed, code=2)
+    assert "there is no target" in done.stderr and "All of them: make help" in done.stderr and "Did you mean" not in done.stderr
+    assert "pwned" not in os.listdir(project.root)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("train", "MODLE=x"), "train: there is no variable MODLE=. Did you mean MODEL=? train takes MODEL= FORCE=. See: make train HELP=1"),
+    (("train", "model=x"), "train: there is no variable model=. Did you mean MODEL=? train takes MODEL= FORCE=. See: make train HELP=1"),
+    (("deploy", "REASON=it's $(slow) \\ MODLE=no", "VERSON=3"), "deploy: there is no variable VERSON=. Did you mean VERSION=? deploy takes MODEL= VERSION= REASON=. See: make deploy HELP=1"),
+    (("deploy", "CSV=x.csv"), "deploy: CSV= means nothing here: deploy takes MODEL= VERSION= REASON=. See: make deploy HELP=1"),
+    (("status", "JSON=yes"), "status: JSON is 1 or nothing, not 'yes'."),
+])
+def test_a_mistyped_or_misplaced_variable_is_not_passed_over(project, arguments, words):
+    assert project.make(*arguments, code=2).stderr.splitlines()[0] == words
+
+
+def test_what_is_no_slip_of_ours_goes_through(project):
+    assert "cancer" in project.make("status", "OMP_NUM_THREADS=1", "VENV=" + sys.prefix).stdout
+    assert "nothing has happened yet" in project.make("status", "history", "MODEL=cancer", "AT=").stdout  # AT= is for one of the two
+
+
+def test_an_unknown_option_of_a_script_suggests_the_nearest(project):
     done = subprocess.run([sys.executable, "scripts/deploy.py", "--modle", "x"], cwd=project.root, env=project.env, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (2, "deploy: unrecognized arguments: --modle x. See: make deploy HELP=1\n")
+    assert (done.returncode, done.stderr) == (2, "deploy: there is no option --modle. Did you mean '--model'? See: make deploy HELP=1\n")
 
 
 def path_without(folder, *missing, **fakes):

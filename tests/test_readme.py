@@ -36,9 +36,10 @@ def typed(command: str, where: Path, env: dict) -> str:
 
 def shape(text: str) -> str:
     """What must agree: all but digits, hashes and times, which differ from day to day and machine to machine."""
-    text = re.sub(r"^(set-up|search|checking|scoring|waiting)\b.*\n", "", text, flags=re.M)  # progress: only where it took long
+    text = re.sub(r"^(set-up|search|checking|scoring|waiting|fitting|intervals|reading|fetching|storing|pushing|feature importance|\S+: counting)\b.*\n", "", text, flags=re.M)  # progress: only where it took long
     text = re.sub(r"\b[0-9a-f]{8,64}\b", "#", text)
     text = re.sub(r"lean-demo-\w+", "lean-demo", text)
+    text = re.sub(r"\b[A-Z][a-z]{2} \d\d\b|\b\d+[smhd]\b", "#", text)  # days, and spans of time
     text = re.sub(r"make: \*\*\* \[.*", "make: ***", text)
     text = re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", text)
     return re.sub(r"[ \t─]+", " ", text).strip()

@@ -1,0 +1,14 @@
+"""What the scripts share. This runs first: Ctrl-C while a script is still being loaded ends in one line too."""
+import os
+import sys
+from pathlib import Path
+
+
+def report(kind, error, trace) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        return sys.__excepthook__(kind, error, trace)
+    print(f"{Path(sys.argv[0]).stem}: interrupted before it began.", file=sys.stderr, flush=True)
+    os._exit(130)
+
+
+sys.excepthook = report

@@ -151,12 +151,12 @@ def differences(lost: list[bytes], new: list[tuple[int, bytes]], place: int) -> 
     return told
 
 
-def in_words(entry: dict) -> str:
-    """An audit line for people."""
+def words(entry: dict) -> str:
+    """What an audit line says happened, for people."""
     what = {
-        "ingest": lambda e: f"part {e['part'].removesuffix('.csv')} taken in from {e.get('source', '?')}",
+        "ingest": lambda e: f"part {e['part'].removesuffix('.csv')} taken in from {e.get('source', '?')}" + (f", {e['rows']:,} rows" if "rows" in e else ""),
         "register": lambda e: f"v{e['version']} registered: {e['metric']} {e['value']:.4f} ({e['why']})",
-        "refused": lambda e: f"a candidate was refused: {'; '.join(e['missed'])}",
+        "refused": lambda e: f"a candidate was refused ({e.get('why', 'no reason on record')}): {'; '.join(e['missed'])}",
         "deploy": lambda e: f"v{e['version']} went live ({e['reason']}{', approved by ' + e['approved_by'] if 'approved_by' in e else ''})",
         "retrain": lambda e: f"v{e['version']} went live by retraining ({e['reason']})",
         "approve": lambda e: f"v{e['version']} approved, signed by {e['signer']}",
@@ -168,5 +168,4 @@ def in_words(entry: dict) -> str:
         "accept": lambda e: f"accepted as all right: {'; '.join(e['found'])}" + (f" ({e['reason']})" if e["reason"] else ""),
         "rollback": lambda e: f"back to v{e['version']} ({e['reason']})",
     }
-    by = entry["user"] + (" by cron" if entry["trigger"] == "cron" else "")
-    return f"{entry['time'].replace('T', ' ').rstrip('Z')}  {by:<10} {what.get(entry['event'], lambda e: e['event'])(entry)}"
+    return what.get(entry["event"], lambda e: e["event"])(entry)

@@ -10,6 +10,7 @@ from lib.errors import UserError
 
 SEPARATORS = (",", ";", "\t", "|")
 CHUNK = 50_000  # rows
+SAMPLE = 1 << 20  # bytes
 csv.field_size_limit(1 << 24)  # a field may be a long text; what is longer is an open quote
 CSV_ERRORS = {
     "unexpected end": "a quote that is opened and never closed",
@@ -74,6 +75,14 @@ def text_lines(path: Path) -> Iterator[str]:
         raise UserError(f"{path} is a folder, not a CSV file.") from None
     except PermissionError:
         raise UserError(f"{path} can't be read: permission denied.") from None
+
+
+def estimated_rows(path: Path) -> int:
+    """How many rows the file has, about, from the length of its first ones: for progress only."""
+    with open(path, "rb") as file:
+        begin = file.read(SAMPLE)
+    lines = begin.count(b"\n")
+    return max(path.stat().st_size * lines // max(len(begin), 1) - 1, 1)
 
 
 def read_header(path: Path, separator: str | None = None, expected: tuple[str, ...] = ()) -> Header:

@@ -9,6 +9,7 @@ from lib import csvfile, validation
 from lib.config import Column, Config
 from lib.errors import UserError
 from lib.parts import Part
+from lib.progress import Progress
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth 1973, 6.4)
 SMALLEST = 10  # rows; below it neither side of a split means anything
@@ -32,7 +33,7 @@ class Split:
 def read(parts: list[Part], config: Config) -> Rows:
     """All rows of the parts, of those with one id the last. UserError names the part that does not have model.toml's columns."""
     frames, keys, numbers = [], [], []
-    for part in parts:
+    for part in watched(parts):
         header = csvfile.read_header(part.path, ",")
         absent = [name for name, column in config.columns.items() if name not in header.names and not column.nullable]
         if absent:
@@ -46,6 +47,14 @@ def read(parts: list[Part], config: Config) -> Rows:
         last = ~pd.Series(keys).duplicated(keep="last").to_numpy()
         frame, keys, numbers = frame[last].reset_index(drop=True), keys[last], numbers[last]
     return Rows(frame, keys, numbers)
+
+
+def watched(parts: list):
+    """Each of the parts to be read, with progress."""
+    with Progress("reading the training rows", len(parts), "parts" if len(parts) > 1 else "") as progress:
+        for done, part in enumerate(parts):
+            progress.at(done)
+            yield part
 
 
 def typed(path: Path, names: tuple[str, ...], config: Config) -> pd.DataFrame:

@@ -370,3 +370,56 @@ def undelivered_alerts(connection: sqlite3.Connection) -> list[sqlite3.Row]:
 
 def alert_tried(connection: sqlite3.Connection, alert_id: int, delivered: str | None) -> None:
     connection.execute("UPDATE alerts SET attempts = attempts + 1, delivered = ? WHERE id = ?", (delivered, alert_id))
+
+
+def at_a_glance(connection: sqlite3.Connection, models: list[str]) -> list[sqlite3.Row]:
+    """For each model in turn its live version, the newest one and the last check: one query, an index look-up for each fact."""
+    return connection.execute(
+        "SELECT m.value AS model, d.version, d.time AS since, d.user, d.action, d.reason, v.metric, v.value, v.low, v.high, v.holdout_rows, n.version AS newest, n.created AS newest_created, "
+        "c.version AS checked_version, c.time AS checked, c.verdict, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured "
+        "FROM json_each(?) m "
+        "LEFT JOIN deployments d ON d.id = (SELECT id FROM deployments WHERE model = m.value ORDER BY deployment DESC LIMIT 1) "
+        "LEFT JOIN versions v ON v.model = d.model AND v.version = d.version "
+        "LEFT JOIN versions n ON n.id = (SELECT id FROM versions WHERE model = m.value ORDER BY version DESC LIMIT 1) "
+        "LEFT JOIN checks c ON c.id = (SELECT id FROM checks WHERE model = m.value ORDER BY id DESC LIMIT 1) "
+        "ORDER BY m.key", (json.dumps(models),)).fetchall()
+
+
+def all_open_alerts(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    return connection.execute("SELECT model, kind, raised, text FROM alerts WHERE resolved IS NULL ORDER BY model, id").fetchall()
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether there is a table or view of the name: a database of older scripts that this user may only read lacks the newer ones."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
+def model_alerts(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    """Open and closed, with whose run raised each."""
+    return connection.execute("SELECT a.*, r.user, r.trigger FROM alerts a LEFT JOIN runs r ON r.id = a.run_id WHERE a.model = ? ORDER BY a.id", (model,)).fetchall()
+
+
+def model_retrains(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT t.*, r.uuid, r.user, r.trigger FROM retrains t JOIN runs r ON r.id = t.run_id WHERE t.model = ? ORDER BY t.id", (model,)).fetchall()
+
+
+def model_batches(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
+    return connection.execute("SELECT b.*, r.user, r.trigger FROM batches b JOIN runs r ON r.id = b.run_id WHERE b.model = ? ORDER BY b.id", (model,)).fetchall()
+
+
+def model_runs(connection: sqlite3.Connection, model: str, scripts: tuple[str, ...]) -> list[sqlite3.Row]:
+    """The finished runs of some scripts on a model."""
+    marks = ", ".join("?" for _ in scripts)
+    return connection.execute(f"SELECT * FROM runs WHERE model = ? AND script IN ({marks}) AND status <> 'running' ORDER BY id", (model, *scripts)).fetchall()
+
+
+def drift_now(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    """Of the newest window of each model how many columns were looked at, and how many had drifted or were spoiled."""
+    return connection.execute(
+        'SELECT model, max(version) AS version, max(time) AS time, count(DISTINCT "column") AS columns, '
+        "count(DISTINCT CASE WHEN verdict IN ('drift', 'quality') THEN \"column\" END) AS drifted, max(verdict = 'quality') AS quality FROM drift_latest GROUP BY model").fetchall()
+
+
+def drift_words(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    """The findings of the newest windows as they were said, of each model the worst first."""
+    return connection.execute("SELECT model, words FROM drift_latest WHERE verdict IN ('drift', 'quality') AND words IS NOT NULL").fetchall()

@@ -165,6 +165,11 @@ def tag_names(root: Path) -> list[str]:
     return line(root, "for-each-ref", "--format=%(refname:strip=2)", "refs/tags").splitlines()
 
 
+def diff_stat(root: Path, old: str, new: str, paths: list[str]) -> str:
+    """Which of the files differ between two tags, and by how many lines; empty if none does."""
+    return run(root, "diff", "--stat=96", "--no-color", "--no-ext-diff", f"refs/tags/{old}", f"refs/tags/{new}", "--", *paths).decode(errors="replace")
+
+
 def list_files(root: Path, tag: str, below: str) -> list[str]:
     return [name for name in run(root, "ls-tree", "-r", "-z", "--name-only", tag, "--", below).decode().split("\0") if name]
 

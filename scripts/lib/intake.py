@@ -39,7 +39,8 @@ def take_in(run, paths: ModelPaths, config: Config, named: Path | None) -> tuple
     parts.complete_audit(paths, run)
     files.sweep_temporaries(paths.train)
     with tempfile.TemporaryDirectory(prefix="lean-ingest-") as folder:
-        incoming = [named] if named else sources.fetch(paths.root, config, Path(folder))
+        with Progress("fetching the rows"):
+            incoming = [named] if named else sources.fetch(paths.root, config, Path(folder))
         known = Known(parts.find(paths), config)
         try:
             staged = [stage(paths, config, path, known, str(path) if named or config.data.csv else f"[data] {describe(config, named, path)}") for path in incoming]
@@ -67,7 +68,7 @@ class Known:
         self.ids: dict[int, int] = {}
         self.unique = {name: set() for name, column in config.columns.items() if column.unique and name != config.id}
         self.classes = set()
-        for path in found:
+        for path in dataset.watched(found):
             self.add(path)
 
     def add(self, path: Path) -> None:
@@ -114,7 +115,7 @@ def copy_new_rows(source: Path, header: csvfile.Header, config: Config, known: K
     rules = validation.Rules(columns)
     order = [header.names.index(name) for name in columns]
     faults, fresh, again, seen = header_faults(header, config), 0, 0, Counter()
-    with files.replacing(target) as file, Progress(f"checking {source.name}", None, "rows") as progress:
+    with files.replacing(target) as file, Progress(f"checking {source.name}", csvfile.estimated_rows(source), "rows", about=True) as progress:
         file.writelines(csvfile.lines([columns]))
         for chunk in csvfile.chunks(source, header):
             typed, found = rules.check(header, chunk)

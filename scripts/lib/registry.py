@@ -7,6 +7,7 @@ from lib import audit, db, files, git, tags, versions
 from lib.errors import Failed, Refused
 from lib.files import ModelPaths
 from lib.approval import Approval
+from lib.progress import Progress
 from lib.runs import Run
 from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
 
@@ -206,7 +207,8 @@ def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict,
     stored = {f"{inside}/{name}": manifest["files"][name] for name in ("model.joblib", "holdout.csv")}
     stored |= {f"data/{paths.name}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}
     git.configure_lfs(paths.root)
-    git.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored, *extra], stored)
+    with Progress(f"storing {tag}"):
+        git.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored, *extra], stored)
     return settle(run, paths).versions[number]
 
 
@@ -236,7 +238,8 @@ def push(run: Run, paths: ModelPaths) -> None:
     if not names:
         return
     try:
-        git.push(paths.root, to, names)
+        with Progress(f"pushing {len(names)} tags to {to.name}"):
+            git.push(paths.root, to, names)
         print(f"{paths.name}: pushed to {to.name}: {', '.join(names)}")
     except Failed as error:
         print(f"{run.script}: warning: {len(names)} tag(s) of {paths.name} not yet on the remote {to.name!r}: {error} The next command tries again.", file=sys.stderr)

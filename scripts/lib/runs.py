@@ -1,5 +1,6 @@
 """The frame around every script: options in, one row in `runs`, errors as one line, an exit code out."""
 import argparse
+import difflib
 import getpass
 import os
 import re
@@ -38,8 +39,13 @@ OPTIONS = {
     "ACCEPT": "1: the rows that were found spoiled are all right",
     "REASON": "why, for the record",
     "AT": "a date or time, as 2026-05-01",
+    "A": "the version on the left, as 3 or v3",
+    "B": "the version on the right",
+    "JSON": "1: print JSON, for scripts",
 }
 VERSION = re.compile("v?[0-9]{1,9}")
+MAKES_OWN = ("VENV", "PYTHON", "HELP", "BASE")  # the Makefile's, whatever the target
+NEAR = 0.7  # how alike (difflib) two variables' names are where one is taken for a slip of the other
 STATUS = {0: "done", 3: "refused", 130: "interrupted"}
 
 
@@ -83,10 +89,10 @@ class Run:
             raise UserError(f"{path} is a pipe or a device, which can be read only once. Save the rows as a file first.")
         return path
 
-    def version(self) -> int | None:
-        text = self.options["VERSION"]
+    def version(self, option: str = "VERSION") -> int | None:
+        text = self.options[option]
         if text and not VERSION.fullmatch(text):
-            raise UserError(f"VERSION={text!r} is not a version's number, such as 3 or v3.")
+            raise UserError(f"{option}={text!r} is not a version's number, such as 3 or v3.")
         return int(text.removeprefix("v")) if text else None
 
     def flag(self, option: str) -> bool:
@@ -112,6 +118,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         code, error = problem.code, str(problem)
         print(f"{script}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed twice: the end of the run is still put on record
         code, error = 130, "interrupted"
         print(f"{script}: interrupted. What was finished is kept; type the command again to go on.", file=sys.stderr)
     except BrokenPipeError:
@@ -137,14 +144,37 @@ def parse(script: str, doc: str, options: tuple[str, ...], argv: list[str] | Non
     parser.error = lambda message: (_ for _ in ()).throw(UserError(f"{message}. See: make {script} HELP=1"))
     for name in options:
         parser.add_argument(f"--{name.lower()}", default=os.environ.get(name, ""), metavar=name, dest=name, help=OPTIONS[name])
+    check_variables(script, options)
     if os.environ.get("HELP") == "1":
-        parser.print_help()
+        print(usage(script, doc, options))
         raise SystemExit(0)
-    values = vars(parser.parse_args(argv))
+    found, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise UserError(f"there is no option {unknown[0]}.{config.nearest(unknown[0], [f'--{name.lower()}' for name in options])} See: make {script} HELP=1")
+    values = vars(found)
     for name, value in values.items():
         if any(mark in value for mark in "\0\n\r") or any("\ud800" <= mark <= "\udfff" for mark in value):
             raise UserError(f"{name}= can't contain a line break, or bytes that are no UTF-8.")
     return values
+
+
+def usage(script: str, doc: str, options: tuple[str, ...]) -> str:
+    """What HELP=1 prints: in the words of make, which is how people call it."""
+    width = max(map(len, options), default=0) + 1
+    variables = "\n".join(f"  {name + '=':<{width}}  {OPTIONS[name]}" for name in options) or "  none"
+    return f"usage: make {' '.join((script, *(f'{name}=' for name in options)))}\n\n{doc.strip()}\n\nvariables:\n{variables}"
+
+
+def check_variables(script: str, options: tuple[str, ...]) -> None:
+    """UserError for a variable on make's command line that is mistyped, or that this script would silently pass over."""
+    _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
+    takes = f"{script} takes {' '.join(f'{name}=' for name in options) or 'no variable'}. See: make {script} HELP=1"
+    for name in (word.partition("=")[0].rstrip(":+?!") for word in re.findall(r"(?:[^\s\\]|\\.)+", given)):
+        near = difflib.get_close_matches(name.upper(), options, 1, NEAR)
+        if name not in OPTIONS and name not in MAKES_OWN and near:
+            raise UserError(f"there is no variable {name}=. Did you mean {near[0]}=? {takes}")
+        if name in OPTIONS and name not in options and os.environ.get("MAKECMDGOALS") == script:  # with several targets it may be for another one
+            raise UserError(f"{name}= means nothing here: {takes}")
 
 
 def begin(script: str, values: dict[str, str], reads: bool) -> Run:

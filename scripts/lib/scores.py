@@ -6,6 +6,7 @@ import numpy as np
 
 from lib.config import LOWER_IS_BETTER, nearest
 from lib.errors import UserError
+from lib.progress import Progress
 
 CONFIDENCE = 0.95
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
@@ -188,7 +189,7 @@ def score(names: list[str], answers: Answers, resamples: int, seed: int, label: 
     ones = np.ones(n)
     values = [function(ones) for function in functions]
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.array([[function(weights) for function in functions] for weights in resampled(n, resamples, seed)])
+        drawn = np.array([[function(weights) for function in functions] for weights in watched(n, resamples, seed)])
     tail = 100 * (1 - CONFIDENCE) / 2
     ends = [widened(name, value, *interval(column, tail), examined(name, answers)) for name, value, column in zip(names, values, drawn.T)]
     low, high = np.array(ends).T if names else ([], [])
@@ -215,11 +216,23 @@ def interval(drawn: np.ndarray, tail: float) -> tuple[float, float]:
     return tuple(np.percentile(finite, (tail, 100 - tail))) if len(finite) else (np.nan, np.nan)
 
 
+def resample_count(n: int, resamples: int) -> int:
+    return min(resamples, max(100, MOST_DRAWS // max(n, 1)))
+
+
 def resampled(n: int, resamples: int, seed: int):
     """Bootstrap resamples of n rows, as how often each row was drawn."""
     rng = np.random.default_rng(seed)
-    for _ in range(min(resamples, max(100, MOST_DRAWS // max(n, 1)))):
+    for _ in range(resample_count(n, resamples)):
         yield np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
+
+
+def watched(n: int, resamples: int, seed: int):
+    """The same, with progress."""
+    with Progress("intervals", resample_count(n, resamples), "resamples") as progress:
+        for done, weights in enumerate(resampled(n, resamples, seed)):
+            progress.at(done)
+            yield weights
 
 
 def scorer_statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:

@@ -1,6 +1,8 @@
 """Random search over [search.space], in parallel; each finished fold is a row in `trials`, so an interrupted search goes on where it was."""
+import contextlib
 import json
 import os
+import signal
 import sqlite3
 import time
 import warnings
@@ -72,9 +74,9 @@ def run(connection: sqlite3.Connection, run_id: int, fingerprint: str, config: C
     resumed = len(done)
     todo = [(trial, fold) for trial in range(len(tried)) for fold in range(len(parts)) if (trial, fold) not in done]
     errors = []
-    work = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered")(
+    work = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", backend="loky", initializer=leave_interrupts)(
         delayed(fit_fold)(config, tried[trial], features, truth, *parts[fold], trial, fold) for trial, fold in todo)
-    with Progress("search", len(tried) * len(parts), "folds") as progress:
+    with Progress("search", len(tried) * len(parts), "folds") as progress, ended(work):
         for trial, fold, value, error, seconds in work:
             done[trial, fold] = value
             errors += [error] if error else []
@@ -87,6 +89,22 @@ def run(connection: sqlite3.Connection, run_id: int, fingerprint: str, config: C
         raise UserError(f"no trial of the search could be fitted. The first error: {(errors or ['every fold failed in an earlier run'])[0]}")
     trial = best_trial(config, means)
     return Best(tried[trial], means[trial], trial, len(todo), resumed)
+
+
+def leave_interrupts() -> None:
+    """In a worker: Ctrl-C reaches every process of the terminal, and only the one that leads says so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def ended(work):
+    """Stop the workers whatever happens; joblib would warn that what they were at is lost."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            work.close()
 
 
 def fit_fold(config: Config, params: dict, features: pd.DataFrame, truth: np.ndarray, train: np.ndarray, test: np.ndarray, trial: int, fold: int):

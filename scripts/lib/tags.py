@@ -1,4 +1,5 @@
 """What a model's tags say: its versions, what was live when, and the audit lines that the tags carry."""
+import difflib
 import json
 import re
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from lib import git
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 
+MOST_NAMED = 12  # versions in a message
 VERSION_FOLDER = re.compile(r"v[1-9][0-9]*\Z")
 DEPLOYMENT = re.compile(r"deploy-[1-9][0-9]*\Z")
 
@@ -58,8 +60,11 @@ class Registry:
 
     def version(self, number: int, model: str) -> Version:
         if number not in self.versions:
-            known = ", ".join(f"v{n}" for n in self.versions) or "none yet"
-            raise UserError(f"there is no version v{number} of {model}. Known: {known}.")
+            names = [f"v{n}" for n in self.versions]
+            known = ", ".join(names if len(names) <= MOST_NAMED else [names[0], "…", *names[1 - MOST_NAMED:]]) or "none yet"
+            near = difflib.get_close_matches(f"v{number}", names, 1, 0.6)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UserError(f"there is no version v{number} of {model}.{hint} Known: {known}.")
         return self.versions[number]
 
 

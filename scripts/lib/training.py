@@ -16,6 +16,7 @@ from lib.fingerprints import Inputs
 from lib.parts import Part
 from lib.runs import Run
 from lib.paired import Comparison
+from lib.progress import Progress
 from lib.scores import Answers, Score
 
 MOST_SLICES = 20  # values of one column
@@ -32,6 +33,7 @@ class Candidate:
     answers: Answers  # on the holdout rows
     scores: list[Score]
     searched: search.Best | None
+    built: pd.DataFrame  # the holdout rows as the pipeline sees them
     final: np.ndarray | None = None  # bool, one a row: what the registered model is fitted on once more; None: it stays as examined
     comparison: Comparison | None = None
     verdicts: list[gates.Gate] = field(default_factory=list)
@@ -70,8 +72,9 @@ def examine(conf: Config, features: model.Features, rows: dataset.Rows, split: d
     """Fit with these parameters on the split's training rows, and score on its holdout."""
     fitted, built = fit_pipeline(conf, features, rows, split.train, params)
     made = model.Model(fitted, conf, features)
-    answers = answer(made, built[split.holdout], dataset.labels(rows.frame[conf.target], conf)[split.holdout])
-    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), searched, final)
+    examined = built[split.holdout]
+    answers = answer(made, examined, dataset.labels(rows.frame[conf.target], conf)[split.holdout])
+    return Candidate(made, params, rows, split, answers, evaluate(conf, answers, rows.frame[split.holdout]), searched, examined, final)
 
 
 def fit_pipeline(conf: Config, features: model.Features, rows: dataset.Rows, chosen: np.ndarray, params: dict):
@@ -79,7 +82,8 @@ def fit_pipeline(conf: Config, features: model.Features, rows: dataset.Rows, cho
     state = features.fit(rows.frame[chosen].reset_index(drop=True), conf)
     built = features.build(rows.frame, conf, state)
     try:
-        fitted = model.pipeline(conf, built[chosen], params).fit(built[chosen], dataset.labels(rows.frame[conf.target], conf)[chosen])
+        with Progress(f"fitting {conf.train.estimator.rpartition('.')[2]} on {chosen.sum():,} rows"):
+            fitted = model.pipeline(conf, built[chosen], params).fit(built[chosen], dataset.labels(rows.frame[conf.target], conf)[chosen])
     except ValueError as error:
         raise UserError(f"{conf.train.estimator} can't be fitted: {str(error).splitlines()[0]}") from error
     setattr(fitted, model.STATE, state)

@@ -1,0 +1,80 @@
+"""What happened to a model, from the audit and from metrics.db, as one list: who did what, when and why."""
+from itertools import groupby
+
+from lib import audit, db
+from lib.files import ModelPaths
+from lib.runs import Run
+
+CHANGING = ("new", "ingest", "train", "deploy", "rollback", "label", "predict", "approve", "restore", "prune")  # whose failures are told; a retraining's have their own record
+ROUTINE = ("predict", "label")  # daily use: a stretch of it is one line
+
+
+def events(run: Run, paths: ModelPaths) -> list[dict]:
+    """Oldest first; each with time, user, trigger ('manual' or 'cron'), event and words."""
+    recorded = audit.entries(paths.audit)
+    told = {entry["run"] for entry in recorded if entry["event"] == "refused"}
+    found = [event(entry["time"], entry["user"], entry["trigger"], entry["event"], audit.words(entry)) for entry in recorded]
+    found += [*retrainings(run, paths.name, told), *alerts(run, paths.name), *scorings(run, paths.name), *runs_told(run, paths.name, told)]
+    return condensed(sorted(found, key=lambda each: each["time"]))
+
+
+def event(time: str, user: str | None, trigger: str | None, kind: str, words: str, rows: int = 0) -> dict:
+    return {"time": time, "user": user or "?", "trigger": trigger or "manual", "event": kind, "words": words, "rows": rows}
+
+
+def retrainings(run: Run, model: str, told: set[str]) -> list[dict]:
+    """Those that were due and did not end in a deployment; what the audit tells already is left to it."""
+    return [event(row["time"], row["user"], row["trigger"], "retraining", f"retraining was due ({row['reason']}), {row['outcome']}: {row['detail']}")
+            for row in db.model_retrains(run.db, model) if row["outcome"] == "postponed" or row["outcome"] == "refused" and row["uuid"] not in told]
+
+
+def alerts(run: Run, model: str) -> list[dict]:
+    found = []
+    for row in db.model_alerts(run.db, model):
+        found.append(event(row["raised"], row["user"], row["trigger"], "alert", f"ALERT {row['kind']}: {row['text']}"))
+        if row["resolved"]:
+            found.append(event(row["resolved"], row["user"], row["trigger"], "alert over", f"the alert '{row['kind']}' is over"))
+    return found
+
+
+def scorings(run: Run, model: str) -> list[dict]:
+    return [event(row["time"], row["user"], row["trigger"], "predict", f"{row['rows']:,} rows of {row['source']} scored by v{row['version']}", row["rows"]) for row in db.model_batches(run.db, model)]
+
+
+def runs_told(run: Run, model: str, told: set[str]) -> list[dict]:
+    """Outcomes taken in, and the commands that failed, were refused, interrupted or killed."""
+    found = []
+    for row in db.model_runs(run.db, model, CHANGING):
+        if row["status"] == "done" and row["script"] == "label":
+            found.append(event(row["started"], row["user"], row["trigger"], "label", "true outcomes taken in"))
+        elif row["status"] != "done" and row["uuid"] not in told:
+            found.append(event(row["started"], row["user"], row["trigger"], row["status"], f"{row['script']} {row['status']}" + ("" if row["error"] in (None, row["status"]) else f": {row['error']}")))
+    return found
+
+
+def condensed(found: list[dict]) -> list[dict]:
+    """The same with each stretch of scoring and labelling as one event, at its end: daily use would bury the rest."""
+    kept = []
+    for routine, stretch in groupby(found, key=lambda each: each["event"] in ROUTINE):
+        stretch = list(stretch)
+        kept += [together(stretch)] if routine and len(stretch) > 1 else stretch
+    return [{key: value for key, value in each.items() if key != "rows"} for each in kept]
+
+
+def together(stretch: list[dict]) -> dict:
+    scored, labelled = ([each for each in stretch if each["event"] == kind] for kind in ROUTINE)
+    words = [f"{sum(each['rows'] for each in scored):,} rows scored in {plural(len(scored), 'file')}"] if scored else []
+    words += [f"outcomes taken in {'once' if len(labelled) == 1 else f'{len(labelled)} times'}"] if labelled else []
+    people = sorted({each["user"] for each in stretch})
+    return {**stretch[-1], "user": ", ".join(people), "words": f"since {stretch[0]['time'][:10]}: {', '.join(words)}"}
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def lines(found: list[dict]) -> list[str]:
+    """One a line: time (UTC), who, what and why."""
+    who = [each["user"] + (" by cron" if each["trigger"] == "cron" else "") for each in found]
+    width = max(map(len, who), default=0)
+    return [f"{each['time'].replace('T', ' ').rstrip('Z')}  {name:<{width}}  {each['words']}" for each, name in zip(found, who)]

@@ -1,0 +1,129 @@
+"""What there is to know of each model at a glance: read from metrics.db in a few queries, from no model's files but model.toml."""
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lib import clock, config, db, schedule, versions
+from lib.errors import UserError
+from lib.files import ModelPaths
+from lib.runs import Run
+from lib.settings import Retrain
+
+SECTION = re.compile(r"^[ \t]*\[[ \t]*retrain[ \t]*\][^\n]*\n(?:(?![ \t]*\[)[^\n]*\n?)*", re.M)
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Cron:
+    """The next tick of the job that watches the models, and why there is none."""
+
+    script: str = ""
+    entry: schedule.Entry | None = None
+    problem: str = ""
+
+
+def cron(run: Run) -> Cron:
+    entries, problem = schedule.installed(run.root)
+    for script in ("retrain", "check"):
+        entry = next((entry for entry in entries if entry.script == script), None)
+        if entry:
+            return Cron(script, entry)
+    return Cron(problem=problem or "crontab.txt has no entry that checks the models")
+
+
+def facts(run: Run, names: list[str], ticks: Cron) -> list[dict]:
+    """One dict a model, as `make status JSON=1` prints it; what is not known is None."""
+    alerts: dict[str, list[dict]] = {}
+    for alert in db.all_open_alerts(run.db):
+        alerts.setdefault(alert["model"], []).append({key: alert[key] for key in ("kind", "raised", "text")})
+    drifts = drift(run)
+    return [fact(run, row, alerts.get(row["model"], []), drifts.get(row["model"]), ticks) for row in db.at_a_glance(run.db, names)]
+
+
+def fact(run: Run, row, alerts: list[dict], drifted: dict | None, ticks: Cron) -> dict:
+    live = row["version"] is not None
+    checked = live and row["checked_version"] == row["version"]
+    note, command = remark(run, row)
+    return {
+        "model": row["model"], "version": row["version"], "since": row["since"], "newest": row["newest"],
+        "holdout": {"metric": row["metric"], "value": row["value"], "low": row["low"], "high": row["high"], "rows": row["holdout_rows"]} if live else None,
+        "live": {"metric": row["live_metric"], "value": row["live_value"], "low": row["live_low"], "high": row["live_high"], "labels": row["labels"], "predictions": row["matured"]} if checked else None,
+        "drift": drifted if live and drifted and drifted["version"] == row["version"] else None,
+        "check": {"time": row["checked"], "verdict": row["verdict"]} if checked else None,
+        "next": due(run, row, ticks) if live else None,
+        "alerts": alerts, "note": note, "type": command,
+    }
+
+
+def remark(run: Run, row) -> tuple[str | None, str | None]:
+    """What is out of the ordinary with a model, and what to type about it."""
+    name, newest = row["model"], row["newest"]
+    try:
+        pointed = versions.live_number(ModelPaths(run.root, name))
+    except UserError as error:
+        return str(error), None
+    if newest is None:
+        return ("something is live that metrics.db does not know", f"make restore MODEL={name}") if pointed else ("no version yet", f"make train MODEL={name}")
+    if row["version"] is None:
+        return f"v{newest} registered, nothing live", f"make deploy MODEL={name}"
+    if pointed != row["version"]:
+        return (f"production points to v{pointed}, and v{row['version']} is on record" if pointed else "production is gone"), f"make restore MODEL={name}"
+    if newest > row["version"] and row["newest_created"] >= row["since"]:
+        return f"v{newest} is registered, not live", f"make compare MODEL={name}"
+    return None, None
+
+
+def due(run: Run, row, ticks: Cron) -> dict | None:
+    """The job that cron runs next for a model, and when: a check, or a retraining where that is due by then and allowed."""
+    if ticks.entry is None:
+        return None
+    now = datetime.fromisoformat(clock.now())
+    tick = schedule.upcoming(ticks.entry, now)
+    if tick is None:
+        return None
+    again = retrain_settings(ModelPaths(run.root, row["model"])) if ticks.script == "retrain" else None
+    if again and retraining_is_due(run, row, again, tick):
+        first = allowed(run, row["model"], again, now)
+        return {"job": "retrain", "time": clock.stamp(schedule.upcoming(ticks.entry, max(now, first - timedelta(minutes=1))) or tick)}
+    return {"job": "check", "time": clock.stamp(tick)}
+
+
+def retrain_settings(paths: ModelPaths) -> Retrain | None:
+    """[retrain] of model.toml, read on its own: all of it would take milliseconds a model. None if it is wrong."""
+    try:
+        found = SECTION.search(paths.config.read_text(encoding="utf-8"))
+        return config.parse_section(Retrain, tomllib.loads(found[0])["retrain"], "retrain") if found else Retrain()
+    except (OSError, ValueError, UserError):  # every command that needs it says so
+        return None
+
+
+def retraining_is_due(run: Run, row, again: Retrain, tick: datetime) -> bool:
+    if row["verdict"] == "dropped" and row["checked_version"] == row["version"]:
+        return True
+    if not again.every:
+        return False
+    last = max([row["newest_created"], *(attempt["time"] for attempt in db.attempts(run.db, row["model"], "")[-1:])])
+    return tick - datetime.fromisoformat(last) >= timedelta(seconds=config.seconds(again.every, "retrain.every"))
+
+
+def allowed(run: Run, model: str, again: Retrain, now: datetime) -> datetime:
+    """When cooldown and budget let the next retraining happen."""
+    attempts = [datetime.fromisoformat(row["time"]) for row in db.attempts(run.db, model, clock.stamp(now - WEEK))]
+    waits = [now]
+    if attempts:
+        waits.append(attempts[-1] + timedelta(seconds=config.seconds(again.cooldown, "retrain.cooldown")))
+    if again.max_per_week and len(attempts) >= again.max_per_week:
+        waits.append(attempts[-again.max_per_week] + WEEK)
+    return max(waits)
+
+
+def drift(run: Run) -> dict[str, dict]:
+    """What the newest look at each model's inputs found, if there was one."""
+    if not db.has_table(run.db, "drift_latest"):
+        return {}
+    worst = {}
+    for row in db.drift_words(run.db):
+        worst.setdefault(row["model"], row["words"])
+    return {row["model"]: {**{key: row[key] for key in ("version", "time", "columns", "drifted")}, "quality": bool(row["quality"]), "worst": worst.get(row["model"])}
+            for row in db.drift_now(run.db)}
