@@ -2,13 +2,15 @@
 
 make restore
 make restore MODEL=churn
+make restore FROM=/mnt/disk/backup     # from what `make backup` made, into a clone of its repo.git: the logs and metrics.db too
 """
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from lib import db, files, git, registry, runs, tags, versions
-from lib.errors import Failed, UserError
+from lib import db, files, git, lfs, recovery, registry, runs, tags, versions
+from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.progress import Progress
 from lib.tags import Registry, Version
@@ -16,16 +18,32 @@ from lib.runs import Run
 
 
 def work(run: Run) -> int:
+    if run.options["FROM"]:
+        recovery.bring_back(run, *recovery.open_backup(run.options["FROM"]))
     origin = git.remote(run.root)
     if origin:
         with Progress(f"fetching from {origin.name}"):
             fetch(run, origin.name)
     names = [run.options["MODEL"]] if run.options["MODEL"] else tagged_models(run.root)
-    if not names:
+    if not names and not run.options["FROM"]:
         raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))
+    problems: list[str] = []
     for name in names:
-        restore(run, ModelPaths(run.root, name))
-    return 0
+        if run.options["MODEL"]:
+            restore(run, ModelPaths(run.root, name), problems)
+        else:
+            trying(run, problems, restore, run, ModelPaths(run.root, name), problems)
+    return Failed.code if problems else 0
+
+
+def trying(run: Run, problems: list[str], action: Callable, *arguments):
+    """Do it, or say in one line why not and go on: what can be brought back is brought back."""
+    try:
+        return action(*arguments)
+    except UserError as error:
+        if str(error) not in problems:
+            print(f"{run.script}: {error}", file=sys.stderr)
+            problems.append(str(error))
 
 
 def fetch(run: Run, origin: str) -> None:
@@ -44,23 +62,31 @@ def tagged_models(root: Path) -> list[str]:
     return sorted({name.partition("/")[0] for name in git.tag_names(root) if tags.VERSION_FOLDER.match(name.partition("/")[2])})
 
 
-def restore(run: Run, paths: ModelPaths) -> None:
+def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:
     known = tags.read(paths)
     if known.newest is None:
         raise UserError(f"there is nothing to restore for {paths.name!r}: no tag {paths.name}/v1.")
     paths.folder.mkdir(exist_ok=True)
     run.record(model=paths.name)
     with run.lock(paths):
-        there = {number for number in known.versions if paths.version(number).is_dir()}
         bring_back_config(paths, known)
-        bring_back_parts(paths, known)
-        known = registry.settle(run, paths)
+        registry.complete_audit(paths, known)
+        registry.complete_record(run, known)
+        fetch_objects(run, paths, known)
+        bring_back_parts(run, problems, paths, known)
         for version in known.versions.values():
-            folder = versions.ensure_folder(paths, version)
-            manifest = versions.verify_folder(folder, version)
-            bring_back_metrics(run, version, versions.read_verified(folder, version, manifest, "metrics.json"))
-            print(f"{version.name}: {'was there' if version.number in there else 'restored'}, {len(manifest['files'])} files verified")
-        print(f"{paths.name}: {f'v{known.live.number} is live' if known.live else 'nothing is live'}, {len(known.deployments)} deployments on record")
+            trying(run, problems, bring_back_version, run, paths, version)
+        known = trying(run, problems, registry.settle, run, paths) or known
+    live = known.live is not None and paths.production.exists() and versions.live_number(paths) == known.live.number
+    print(f"{paths.name}: {f'v{known.live.number} is live' if live else 'nothing is live'}, {len(known.deployments)} deployments on record")
+
+
+def fetch_objects(run: Run, paths: ModelPaths, known: Registry) -> None:
+    """The Git LFS objects of all that will be brought back, in one go: one by one they would cost a connection each."""
+    gone = [version for number, version in known.versions.items() if not paths.version(number).is_dir() and number not in versions.pruned(paths)]
+    missing = [tag for tag, wanted in lfs.needed(run.root, gone).items() if not all(git.lfs_object(run.root, oid).exists() for oid in wanted.values())]
+    if missing:
+        git.fetch_lfs(run.root, missing)
 
 
 def bring_back_config(paths: ModelPaths, known: Registry) -> None:
@@ -74,27 +100,65 @@ def bring_back_config(paths: ModelPaths, known: Registry) -> None:
                 print(f"{paths.name}: {path.name} restored from {known.newest.tag}")
 
 
-def bring_back_parts(paths: ModelPaths, known: Registry) -> None:
+def bring_back_version(run: Run, paths: ModelPaths, version: Version) -> None:
+    """Its folder, where that is gone or damaged, and its numbers; one that was pruned is left where it is."""
+    bring_back_metrics(run, version, paths)
+    note = versions.pruned(paths).get(version.number)
+    if note and not run.options["FROM"]:
+        print(f"{version.name}: pruned at {note['time']}, kept {note['kept']}; make deploy MODEL={paths.name} VERSION={version.number} brings it back")
+        return
+    was_there = paths.version(version.number).is_dir()
+    try:
+        manifest = versions.verify_folder(versions.ensure_folder(paths, version), version)
+    except Refused as damage:
+        if not was_there:
+            raise
+        manifest = replace_folder(paths, version, damage)
+        was_there = False
+    print(f"{version.name}: {'was there' if was_there else 'restored'}, {len(manifest['files'])} files verified")
+
+
+def replace_folder(paths: ModelPaths, version: Version, damage: Refused) -> dict:
+    """The folder anew from the tag; the damaged one goes only when the other is there."""
+    folder, aside = paths.version(version.number), paths.folder / f"{versions.STAGED}damaged-v{version.number}"
+    files.remove_folder(aside)
+    folder.rename(aside)
+    try:
+        manifest = versions.verify_folder(versions.ensure_folder(paths, version), version)
+    except BaseException:
+        aside.rename(folder)
+        raise
+    print(f"{str(damage).partition(' Bring it back')[0]}", file=sys.stderr)
+    files.remove_folder(aside)
+    return manifest
+
+
+def bring_back_parts(run: Run, problems: list[str], paths: ModelPaths, known: Registry) -> None:
     """Training parts that are gone, or are not what the newest version was trained on."""
     wanted = versions.parts_of(paths, known.newest)
     absent = {name for name in wanted if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]}
-    if absent:
+    if not absent:
+        return
+    try:
         versions.restore_parts(paths, known.newest, absent)
-        print(f"{paths.name}: {len(absent)} training part(s) restored")
+    except Failed:  # the others one by one
+        for name in sorted(absent):
+            trying(run, problems, versions.restore_parts, paths, known.newest, {name})
+    print(f"{paths.name}: {sum((paths.train / name).exists() for name in absent)} training part(s) restored")
 
 
-def bring_back_metrics(run: Run, version: Version, content: bytes) -> None:
+def bring_back_metrics(run: Run, version: Version, paths: ModelPaths) -> None:
     """The numbers and params of the run that made the version, where metrics.db has lost them."""
     run_id = db.run_by_uuid(run.db, version.entry["run"])
     if run_id and not db.has_metrics(run.db, run_id):
-        told = json.loads(content)
+        told = json.loads(versions.tagged_files(paths, version, "metrics.json")[1])
         with db.transaction(run.db):
             db.add_metrics(run.db, run_id, version.number, [score for score in told["scores"] if score["value"] is not None])
             db.add_params(run.db, run_id, {"estimator": version.entry["estimator"], **told["params"]})
 
 
 def main(argv: list[str] | None = None) -> int:
-    return runs.execute(__doc__, ("MODEL",), work, argv)
+    return runs.execute(__doc__, ("MODEL", "FROM"), work, argv)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,67 @@ def test_lost_data_and_records_come_back_from_the_tags_in_place(trained):
     assert [entry["event"] for entry in trained.audit()] == ["ingest", "register", "deploy", "register"]
 
 
+def test_a_lost_metrics_db_is_rebuilt_by_the_next_command_which_says_so(trained):
+    (trained.root / "metrics.db").unlink()
+    done = trained.run("train")
+    assert done.stderr == "train: metrics.db knew nothing of cancer: 2 version(s) and 1 deployment(s) recorded anew from the tags\n"
+    assert trained.sql("SELECT version FROM versions") == [(1,), (2,)] and trained.run("train").stderr == ""
+
+
+def lfs_object(root, oid):
+    return root / "lfs/objects" / oid[:2] / oid[2:4] / oid
+
+
+def test_an_object_that_the_remote_has_lost_is_one_line_and_the_rest_is_restored(pushed, tmp_path):
+    trained, bare = pushed
+    digest, = trained.sql("SELECT sha256 FROM versions WHERE version = 1")[0]
+    lfs_object(bare, digest).unlink()
+    other = clone(trained, bare, tmp_path / "other")
+    done = other.run("restore", code=1)
+    assert done.stderr.splitlines()[1:] == ["restore: models/cancer/v1/model.joblib of cancer/v1 is not in this repository's Git LFS storage, nor on its remote. If you have a backup: make restore FROM=folder"]
+    assert "cancer v2: restored, 7 files verified\ncancer: v2 is live, 2 deployments on record\n" in done.stdout
+    assert other.sql("SELECT version, count(*) FROM metrics GROUP BY version") == trained.sql("SELECT version, count(*) FROM metrics GROUP BY version")
+    other.run("predict", CSV=other.root / "data/cancer/train/0001.csv")
+
+
+def test_the_live_version_that_can_not_be_had_keeps_nothing_else_from_being_restored(pushed, tmp_path):
+    trained, bare = pushed
+    digest, = trained.sql("SELECT sha256 FROM versions WHERE version = 2")[0]
+    lfs_object(bare, digest).unlink()
+    other = clone(trained, bare, tmp_path / "other")
+    done = other.run("restore", code=1)
+    assert done.stderr.count("models/cancer/v2/model.joblib") == 1
+    assert "cancer: 1 training part(s) restored\ncancer v1: restored, 7 files verified\ncancer: nothing is live, 2 deployments on record\n" in done.stdout
+
+
+def test_a_damaged_folder_and_a_damaged_object_are_replaced(pushed):
+    """The object is damaged too, so the folder comes from the remote; git-lfs itself would take it for good."""
+    trained, bare = pushed
+    digest, = trained.sql("SELECT sha256 FROM versions WHERE version = 1")[0]
+    for path in (trained.root / "models/cancer/v1/model.joblib", lfs_object(trained.root / ".git", digest)):
+        content = bytearray(path.read_bytes())
+        content[100] ^= 1
+        path.unlink()  # the remote at a path may share it, as a hard link
+        path.write_bytes(content)
+    done = trained.run("restore")
+    assert f"the Git LFS object {digest[:12]}… was damaged; it is put aside in" in done.stderr and "v1/model.joblib is not what the tag cancer/v1 says: it was changed or damaged." in done.stderr
+    assert "cancer v1: restored, 7 files verified\ncancer v2: was there, 7 files verified\n" in done.stdout
+    trained.run("deploy", VERSION=1)
+
+
+def test_one_model_that_is_gone_comes_back_and_one_that_is_broken_keeps_no_other_from_it(trained):
+    text = (trained.root / "models/diabetes/model.toml").read_text()
+    start, end = text.index("[search]"), text.index("[evaluate]")
+    (trained.root / "models/diabetes/model.toml").write_text(text[:start] + text[end:])
+    trained.run("train", MODEL="diabetes")
+    shutil.rmtree(trained.root / "models/diabetes")
+    shutil.rmtree(trained.root / "data/diabetes")
+    trained.git("tag", "-f", "cancer/v2", trained.git("rev-parse", "refs/tags/cancer/v1").strip())
+    done = trained.run("restore", code=1)
+    assert done.stderr == "restore: the tag cancer/v2 carries the record of cancer/v1: it was moved or copied. Remove it with: git tag -d cancer/v2\n"
+    assert "diabetes: model.toml restored from diabetes/v1\ndiabetes: 1 training part(s) restored\ndiabetes v1: restored, 7 files verified\ndiabetes: nothing is live, 0 deployments on record\n" in done.stdout
+
+
 def test_nothing_to_restore_is_said(project):
     assert project.run("restore", code=2).stderr == "restore: there is nothing to restore: no tag of a version in this repository, and it has no remote.\n"
 

@@ -166,6 +166,7 @@ def words(entry: dict) -> str:
         "clear": lambda e: f"no more {'drift' if e['kind'] == 'drift' else 'spoiled rows'} in what v{e['version']} sees",
         "stop": lambda e: f"retraining ({e['why']}) was stopped, {e['found']}",
         "accept": lambda e: f"accepted as all right: {'; '.join(e['found'])}" + (f" ({e['reason']})" if e["reason"] else ""),
+        "prune": lambda e: f"v{e['version']} pruned here, kept {e['kept']}",
         "rollback": lambda e: f"back to v{e['version']} ({e['reason']})",
     }
     return what.get(entry["event"], lambda e: e["event"])(entry)

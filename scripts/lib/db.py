@@ -107,6 +107,56 @@ def select(connection: sqlite3.Connection, query: str, **values) -> list[sqlite3
         return connection.execute(query, values).fetchall()
 
 
+def copy_to(connection: sqlite3.Connection, path: Path) -> None:
+    """A consistent copy in a new file, whoever else is writing; Failed if it can't be written, UserError if it is not sound."""
+    with explained(f"metrics.db, copied to {path},"):
+        connection.execute("VACUUM INTO ?", (str(path),))
+    check(path)
+
+
+def check(path: Path) -> None:
+    """UserError if the database in the file is damaged."""
+    with contextlib.closing(connect_read_only(path)) as connection, explained(path):
+        found = [row[0] for row in connection.execute("PRAGMA integrity_check")] + [f"a row of {row[0]} refers to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
+    if found != ["ok"]:
+        raise UserError(f"{path} is not a sound SQLite database ({next(words for words in found if words != 'ok')}).")
+
+
+def holds_runs_only(connection: sqlite3.Connection) -> bool:
+    """Whether nothing is on record but that scripts were run."""
+    tables = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'runs' AND name NOT LIKE 'sqlite%'")]
+    return not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)
+
+
+def knows_runs_of(connection: sqlite3.Connection, source: Path) -> bool:
+    """Whether every run that another metrics.db has on record is on record here."""
+    with contextlib.closing(connect_read_only(source)) as other:
+        theirs = {row["uuid"] for row in other.execute("SELECT uuid FROM runs")}
+    return theirs <= {row["uuid"] for row in connection.execute("SELECT uuid FROM runs")}
+
+
+def take_over(connection: sqlite3.Connection, source: Path, uuid: str, made_by: str) -> None:
+    """Put all that another metrics.db holds in place of what is here, and keep the run `uuid` on record, under another id.
+
+    made_by: the run that made the backup, which has ended well, or there would be none.
+
+    UserError, with nothing changed, if the other one is damaged or newer than these scripts.
+    """
+    check(source)
+    row = dict(connection.execute("SELECT * FROM runs WHERE uuid = ?", (uuid,)).fetchone())
+    with contextlib.closing(connect_read_only(source)) as other:
+        made = other.execute("PRAGMA user_version").fetchone()[0]
+        if made > len(MIGRATIONS):
+            raise UserError(f"{source} was made by a newer version of these scripts (schema {made}, known here {len(MIGRATIONS)}). Update the scripts: git pull")
+        with explained():
+            other.backup(connection)
+    migrate(connection, source)
+    with transaction(connection):
+        connection.execute("UPDATE runs SET status = 'done', exit_code = 0 WHERE status = 'running' AND uuid = ?", (made_by,))
+        connection.execute("UPDATE runs SET status = 'killed', error = 'it was at work when the backup was made' WHERE status = 'running'")
+        insert(connection, "runs", **{name: value for name, value in row.items() if name != "id"})
+
+
 def insert(connection: sqlite3.Connection, table: str, **values) -> int:
     """Add a row. Table and column names are the caller's own words, values are bound."""
     names = ", ".join(values)

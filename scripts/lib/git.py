@@ -6,10 +6,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import files
 from lib.errors import Failed, UserError
 
 # Given on every call, so that neither a missing `git lfs install` nor a foreign git config can store a binary as a plain blob.
@@ -21,6 +23,8 @@ POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256
 KEPT = re.compile(r"GIT_(SSH|SSL|ASKPASS|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|AUTHOR|COMMITTER|TRACE|EXEC_PATH)")
 # What a repository without a commit has of the project; anything else that lies there may be a secret.
 PROJECT = (".gitattributes", ".gitignore", ".ci", "Makefile", "README.md", "crontab.txt", "requirements.txt", "scripts", "tests")
+LARGEST_POINTER = 1024  # bytes
+MOST_NAMES = 500  # files that are fetched by name; beyond it all of the tag's are
 PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
 
 
@@ -62,7 +66,8 @@ def explain(root: Path, arguments, code: int, stderr: str) -> UserError:
     if "git-lfs" in stderr and "not found" in stderr or "'lfs' is not a git command" in stderr:
         return Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
     lines = [line for line in stderr.strip().splitlines() if line.strip()] or ["it said nothing"]
-    return Failed(f"git {' '.join(arguments[:2])} failed ({code}): {lines[-1].strip()}")
+    telling = next((line for line in lines if line.startswith("fatal: ")), lines[-1])  # advice may follow it
+    return Failed(f"git {' '.join(arguments[:2])} failed ({code}): {telling.strip()}")
 
 
 def line(root: Path, *arguments: str, **options) -> str:
@@ -178,13 +183,14 @@ def lfs_object(root: Path, oid: str) -> Path:
     return folder(root) / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
 
 
-def read_tagged(root: Path, tag: str, below: str):
-    """Each (path, open binary file) below a folder of a tag, Git LFS objects fetched where they are not here yet."""
-    names = list_files(root, tag, below)
+def read_tagged(root: Path, tag: str, below: str, wanted: set[str] | None = None):
+    """Each (path, open binary file) below a folder of a tag, or those of the wanted names; Git LFS objects fetched where they are not here, or damaged."""
+    names = [name for name in list_files(root, tag, below) if wanted is None or Path(name).name in wanted]
     blobs = read_blobs(root, [f"{tag}:{name}" for name in names])
     pointers = {name: POINTER.match(blobs[f"{tag}:{name}"] or b"") for name in names}
-    if any(found and not lfs_object(root, found[1].decode()).exists() for found in pointers.values()):
-        fetch_lfs(root, tag)
+    absent = [name for name, found in pointers.items() if found and not sound(root, found[1].decode())]
+    if absent:
+        fetch_lfs(root, [tag], absent)
     for name in names:
         found = pointers[name]
         if found:
@@ -210,11 +216,25 @@ def fsck(root: Path) -> list[str]:
     return told or ([f"git fsck exited {done.returncode}"] if done.returncode else [])
 
 
+def sound(root: Path, oid: str) -> bool:
+    """Whether an object is here and is what its name says; one that is not is put aside, since git-lfs would take it for good."""
+    path = lfs_object(root, oid)
+    if not path.exists():
+        return False
+    if files.sha256(path) == oid:
+        return True
+    aside = folder(root) / "lfs" / "bad"
+    aside.mkdir(exist_ok=True)
+    os.replace(path, aside / oid)
+    print(f"the Git LFS object {oid[:12]}… was damaged; it is put aside in {aside}", file=sys.stderr)
+    return False
+
+
 def open_lfs_object(root: Path, oid: str, name: str, tag: str):
     try:
         return open(lfs_object(root, oid), "rb")
     except FileNotFoundError:
-        raise Failed(f"{name} of {tag} is not in this repository's Git LFS storage, nor on its remote. Fetch it with: git lfs fetch --all") from None
+        raise Failed(f"{name} of {tag} is not in this repository's Git LFS storage, nor on its remote. If you have a backup: make restore FROM=folder") from None
 
 
 # Nothing of this is taken from the repository's own config, which whoever can write there could have set.
@@ -294,15 +314,33 @@ def push(root: Path, to: Remote, names: list[str]) -> None:
     run(root, "update-ref", "--stdin", stdin="".join(f"update {to.pushed}{name} refs/tags/{name}\n" for name in names).encode())
 
 
+def remote_tags(root: Path, source: str, prefix: str) -> dict[str, str]:
+    """The tag objects that the remote has below a prefix, asked now. Failed if it can't be reached."""
+    rows = line(root, "ls-remote", "--refs", source, f"refs/tags/{prefix}*", timeout=120).splitlines()
+    return {name.removeprefix("refs/tags/"): commit for commit, name in (row.split("\t") for row in rows)}
+
+
+def pointers(root: Path) -> set[str]:
+    """The Git LFS objects that the tips of the branches refer to, and the stash."""
+    tips = {"HEAD"} if head(root) else set()
+    tips |= set(line(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/stash").splitlines())
+    small = {row.split()[2] for tip in tips for row in run(root, "ls-tree", "-r", "-l", "-z", tip).decode(errors="replace").split("\0")
+             if row and row.split()[3].isdecimal() and int(row.split()[3]) < LARGEST_POINTER}
+    found = (POINTER.match(blob or b"") for blob in read_blobs(root, sorted(small)).values()) if small else ()
+    return {match[1].decode() for match in found if match}
+
+
 def fetch_tags(root: Path, source: str) -> None:
     run(root, "fetch", "--quiet", "--no-write-fetch-head", source, "refs/tags/*:refs/tags/*", timeout=600)
 
 
-def fetch_lfs(root: Path, tag: str) -> None:
+def fetch_lfs(root: Path, tags: list[str], names: list[str] | None = None) -> None:
+    """The Git LFS objects of some tags, or of some of their files, from the remote, if there is one."""
     source = remote(root)
+    only = ["--include", ",".join(names)] if names and len(names) <= MOST_NAMES else []
     if source:
         with contextlib.suppress(Failed):  # what is still missing afterwards is named by whoever opens it
-            run(root, "lfs", "fetch", source.name, tag, timeout=3600)
+            run(root, "lfs", "fetch", *only, source.name, *tags, timeout=3600)
 
 
 def configure_lfs(root: Path) -> None:

@@ -237,6 +237,4 @@ def last_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
 
 def calibration(paths: ModelPaths, version: Version) -> dict | None:
     """The isotonic calibration frozen into the version, as its steps; None where it gives no probabilities."""
-    folder = versions.ensure_folder(paths, version)
-    manifest = versions.read_manifest(folder, version)
-    return json.loads(versions.read_verified(folder, version, manifest, "baseline.json")).get("calibration")
+    return json.loads(versions.small_file(paths, version, "baseline.json")).get("calibration")

@@ -42,6 +42,10 @@ OPTIONS = {
     "A": "the version on the left, as 3 or v3",
     "B": "the version on the right",
     "JSON": "1: print JSON, for scripts",
+    "TO": "the folder to back up into",
+    "FROM": "the folder of a backup",
+    "KEEP": "how many of the newest versions to keep",
+    "YES": "1: really do it",
 }
 VERSION = re.compile("v?[0-9]{1,9}")
 MAKES_OWN = ("VENV", "PYTHON", "HELP", "BASE")  # the Makefile's, whatever the target
@@ -65,7 +69,7 @@ class Run:
 
     def record(self, **columns) -> None:
         if self.id is not None:
-            db.update_run(self.db, self.id, **columns)
+            db.update_run(self.db, db.run_by_uuid(self.db, self.uuid), **columns)  # its id is another one once `restore` has put an old metrics.db in place
 
     def model(self) -> files.ModelPaths:
         """The model that MODEL names, or the only one it can mean. Raises UserError."""

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from lib import files, git
@@ -11,6 +12,7 @@ from lib.files import ModelPaths
 from lib.tags import VERSION_FOLDER, Version
 
 STAGED = ".staged-"
+PRUNED = ".pruned.json"  # in a model's folder: which versions `prune` took away, when, and where they are kept
 
 
 def live_number(paths: ModelPaths) -> int | None:
@@ -30,14 +32,66 @@ def ensure_folder(paths: ModelPaths, version: Version) -> Path:
     """The version's folder, brought back from its tag if it is not there."""
     folder = paths.version(version.number)
     if not folder.is_dir():
-        staged = paths.folder / f"{STAGED}v{version.number}"
-        files.remove_folder(staged)
-        staged.mkdir()
-        for name, source in git.read_tagged(paths.root, version.tag, f"models/{paths.name}/v{version.number}/"):
-            (staged / Path(name).name).write_bytes(source.read())
-        verify_folder(staged, version)
-        files.publish_folder(staged, folder)
+        note = pruned(paths).get(version.number)
+        if note:
+            print(f"{version.name} was pruned here at {note['time']}; bringing it back from where it is kept, {note['kept']}", file=sys.stderr)
+        try:
+            unpack(paths, version)
+        except Failed as error:
+            if note is None:
+                raise
+            how = f"Bring it back with: make restore MODEL={paths.name} FROM={note['backup']}" if note["backup"] else f"Can it be reached? ({error})"
+            raise Failed(f"{version.name} was pruned here and is kept {note['kept']}. {how}") from None
+        if note:
+            note_pruned(paths, {number: other for number, other in pruned(paths, also_here=True).items() if number != version.number})
     return folder
+
+
+def unpack(paths: ModelPaths, version: Version) -> None:
+    staged = paths.folder / f"{STAGED}v{version.number}"
+    files.remove_folder(staged)
+    staged.mkdir()
+    for name, source in git.read_tagged(paths.root, version.tag, f"models/{paths.name}/v{version.number}/"):
+        (staged / Path(name).name).write_bytes(source.read())
+    verify_folder(staged, version)
+    files.publish_folder(staged, paths.version(version.number))
+
+
+def pruned(paths: ModelPaths, also_here: bool = False) -> dict[int, dict]:
+    """The versions that `prune` took away and that are not back: time, bytes, where they are kept. also_here: and those on their way out or back."""
+    try:
+        told = {int(number): note for number, note in json.loads((paths.folder / PRUNED).read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError):
+        raise UserError(f"{paths.folder / PRUNED} can't be understood. Remove it; the versions come back from where they are kept with: make restore") from None
+    return {number: note for number, note in told.items() if also_here or not paths.version(number).is_dir()}
+
+
+def note_pruned(paths: ModelPaths, notes: dict[int, dict]) -> None:
+    files.write(paths.folder / PRUNED, (json.dumps(notes, indent=1) + "\n").encode())
+
+
+def manifest_of(paths: ModelPaths, version: Version) -> dict:
+    """The manifest, from the version's folder or, where that is not there, straight from the tag: no Git LFS object is needed for it."""
+    folder = paths.version(version.number)
+    return read_manifest(folder, version) if folder.is_dir() else json.loads(tagged_files(paths, version)[0])
+
+
+def small_file(paths: ModelPaths, version: Version, name: str) -> bytes:
+    """A version's file that Git LFS does not hold, from the folder or the tag, verified."""
+    folder = paths.version(version.number)
+    return read_verified(folder, version, read_manifest(folder, version), name) if folder.is_dir() else tagged_files(paths, version, name)[1]
+
+
+def tagged_files(paths: ModelPaths, version: Version, *names: str) -> list[bytes]:
+    """The manifest, and further files, as the tag holds them. Refused if they are not what the tag says."""
+    places = [f"{version.tag}:models/{paths.name}/v{version.number}/{name}" for name in ("manifest.json", *names)]
+    manifest, *contents = (blob or b"" for blob in git.read_blobs(paths.root, places).values())
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    if hashlib.sha256(manifest).hexdigest() != version.manifest_sha256 or digests != [json.loads(manifest)["files"].get(name) for name in names]:
+        raise Refused(f"what the tag {version.tag} holds is not what it says: it was moved, or the repository is damaged. See: git fsck")
+    return [manifest, *contents]
 
 
 def read_manifest(folder: Path, version: Version) -> dict:
@@ -80,17 +134,16 @@ def verify_folder(folder: Path, version: Version) -> dict:
 
 def parts_of(paths: ModelPaths, version: Version) -> dict[str, str]:
     """The parts that a version was trained on, with their sha256."""
-    return read_manifest(ensure_folder(paths, version), version)["inputs"]["parts"]
+    return manifest_of(paths, version)["inputs"]["parts"]
 
 
 def restore_parts(paths: ModelPaths, version: Version, names: set[str]) -> None:
     """Write the parts as the version's tag has them. Failed if one comes back damaged."""
     paths.train.mkdir(parents=True, exist_ok=True)
     wanted = parts_of(paths, version)
-    for name, source in git.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/"):
-        if Path(name).name in names:
-            with files.replacing(paths.train / Path(name).name, "wb") as file:
-                shutil.copyfileobj(source, file)
+    for name, source in git.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/", names):
+        with files.replacing(paths.train / Path(name).name, "wb") as file:
+            shutil.copyfileobj(source, file)
     for name in names:
         if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]:
             raise Failed(f"{paths.train / name} could not be brought back: its Git LFS object is not what {version.tag} says. Fetch it again with: git lfs fetch --all")
