@@ -8,6 +8,7 @@ import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from lib import clock, csvfile, db, files, predictions, registry, runs, versions
 from lib.config import Config
@@ -34,14 +35,10 @@ def work(run: Run) -> int:
     model, manifest = loading.load(paths, version)
     header = csvfile.read_header(source, None, tuple(model.config.columns))
     paths.predictions.mkdir(parents=True, exist_ok=True)
-    rows_file = paths.predictions / f".{run.uuid}.tmp"
-    try:
-        with (files.replacing(out) if out else contextlib.nullcontext()) as answers:
-            with open(rows_file, "w", encoding="utf-8", newline="") as rows:
-                count = score(model, manifest, source, header, digest, version, answers, rows)
-            log = None if before else append(run, paths, rows_file, logged(model.config), version, source, digest, count)
-    finally:
-        rows_file.unlink(missing_ok=True)
+    with (files.replacing(out) if out else contextlib.nullcontext()) as answers, files.nameless(paths.predictions) as rows:
+        count = score(model, manifest, source, header, digest, version, answers, rows)
+        rows.flush()
+        log = None if before else append(run, paths, rows.buffer, logged(model.config), version, source, digest, count)
     print(f"{paths.name}: {count:,} rows scored by v{version.number}")
     print(f"{paths.name}: {'logged before' if before else f'logged in {log.relative_to(paths.root)}'}")
     if out:
@@ -133,13 +130,13 @@ def ids_of(chunk: csvfile.Chunk, header: csvfile.Header, conf: Config, digest: s
     return [f"{digest[:12]}-{number}" for number in range(before + 1, before + 1 + len(chunk.rows))]
 
 
-def append(run: Run, paths: ModelPaths, rows_file: Path, features: list[str], version: Version, source: Path, digest: str, count: int) -> Path:
+def append(run: Run, paths: ModelPaths, rows: BinaryIO, features: list[str], version: Version, source: Path, digest: str, count: int) -> Path:
     with predictions.lock(paths, f"predict by {run.user}", runs.LOCK_WAIT):
         predictions.settle(run.db, paths)
         same = db.batch(run.db, paths.name, version.number, digest)
         if same:  # another process scored the same file meanwhile
             return paths.predictions / same["log"]
-        return predictions.append(run.db, paths, rows_file, features, {"uuid": uuid.uuid4().hex, "run_id": run.id, "model": paths.name, "version": version.number,
+        return predictions.append(run.db, paths, rows, features, {"uuid": uuid.uuid4().hex, "run_id": run.id, "model": paths.name, "version": version.number,
                                                                        "source": source.name, "sha256": digest, "rows": count})
 
 

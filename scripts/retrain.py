@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import check
 import drift
 from lib import alerts, approval, audit, clock, config, db, drift_watch, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
-from lib.errors import Busy, Refused, TooFew, UserError
+from lib.errors import Busy, Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.monitor import Finding
 from lib.tags import Registry, Version
@@ -73,8 +73,8 @@ def complete(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) 
     noted = db.noted_retrains(run.db, paths.name)
     for deployment in known.deployments:
         e = deployment.entry
-        if deployment.action == "retrain" and e["run"] not in noted:
-            run_id = db.run_by_uuid(run.db, e["run"]) or run.id
+        run_id = db.run_by_uuid(run.db, e["run"]) if deployment.action == "retrain" and e["run"] not in noted else None
+        if run_id:
             note(run, paths, e["reason"], "deployed", f"v{deployment.version} replaced v{deployment.replaced}", time=e["time"], run_id=run_id)
             for kind in HEALED:
                 alerts.resolve(run, paths.name, kind)
@@ -99,6 +99,8 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
     try:
         suspicious = monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" else 0
         return attempt(run, paths, conf, known, reason, suspicious)
+    except Failed:  # the machine's fault and not the model's: no cooldown
+        raise
     except UserError as error:
         note(run, paths, reason, "refused", f"failed: {error}")  # an attempt too: cooldown and budget count it
         raise

@@ -5,7 +5,7 @@ make rollback MODEL=churn VERSION=2 REASON="complaints from Lyon"
 """
 import sys
 
-from lib import live, registry, runs, tags
+from lib import db, live, registry, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.tags import Registry
@@ -17,10 +17,24 @@ def work(run: Run) -> int:
     number = run.version()
     with run.lock(paths):
         known = registry.settle(run, paths)
-        version = known.versions[earlier(paths, known, number)]
-        live.make_live(run, paths, known, version, "rollback", run.options["REASON"] or "rolled back by hand")
+        if number is None and broken_off(run, paths, known):
+            print(f"{known.live.name} is live: the rollback that broke off had got so far, and is complete now. To go back further: make rollback MODEL={paths.name}")
+        else:
+            go_back(run, paths, known, number)
     registry.push(run, paths)
     return 0
+
+
+def broken_off(run: Run, paths: ModelPaths, known: Registry) -> bool:
+    """Whether the rollback typed before this one switched and then died: typed again, it must not go back twice."""
+    before = db.run_before(run.db, run.id, run.script, paths.name)
+    last = known.deployments[-1] if known.deployments else None
+    return bool(last and before and last.action == "rollback" and last.entry["run"] == before["uuid"] and before["status"] != "done")
+
+
+def go_back(run: Run, paths: ModelPaths, known: Registry, number: int | None) -> None:
+    version = known.versions[earlier(paths, known, number)]
+    live.make_live(run, paths, known, version, "rollback", run.options["REASON"] or "rolled back by hand")
 
 
 def earlier(paths: ModelPaths, known: Registry, number: int | None) -> int:

@@ -179,6 +179,11 @@ def run_by_uuid(connection: sqlite3.Connection, uuid: str) -> int | None:
     return row["id"] if row else None
 
 
+def run_before(connection: sqlite3.Connection, run_id: int, script: str, model: str) -> sqlite3.Row | None:
+    """The run of the script on the model before this one."""
+    return connection.execute("SELECT uuid, status FROM runs WHERE script = ? AND model = ? AND id < ? ORDER BY id DESC LIMIT 1", (script, model, run_id)).fetchone()
+
+
 def add_params(connection: sqlite3.Connection, run_id: int, params: dict) -> None:
     connection.executemany("INSERT OR REPLACE INTO params VALUES (?, ?, ?)", [(run_id, name, as_text(value)) for name, value in params.items()])
 

@@ -3,7 +3,7 @@ import numpy as np
 
 from lib import drift_measures as measures
 from lib.drift_cells import count_cells
-from lib.drift_records import Floors, Measure, turned_constant
+from lib.drift_records import Measure, turned_constant
 from lib.drift_tails import exceedance_tail
 
 

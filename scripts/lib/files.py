@@ -9,6 +9,7 @@ import shlex
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,11 @@ def replacing(path: Path, mode: str = "w"):
 def write(path: Path, content: bytes) -> None:
     with replacing(path, "wb") as file:
         file.write(content)
+
+
+def nameless(folder: Path):
+    """A text file on the folder's disk that no crash can leave there."""
+    return tempfile.TemporaryFile("w+", encoding="utf-8", newline="", dir=folder)
 
 
 def sweep_temporaries(folder: Path) -> None:
@@ -227,6 +233,6 @@ def acquire(descriptor: int, wait: float) -> None:
         if time.monotonic() >= deadline:
             raise Busy(f"{holder} is at work on this model. Try again when it is done.")
         if not told:
-            print(f"waiting for {holder}", file=sys.stderr, flush=True)
+            print(f"waiting for {holder}, at most {wait:.0f} seconds", file=sys.stderr, flush=True)
             told = True
         time.sleep(0.05)

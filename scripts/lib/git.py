@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ KEPT = re.compile(r"GIT_(SSH|SSL|ASKPASS|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSY
 PROJECT = (".gitattributes", ".gitignore", ".ci", "Makefile", "README.md", "crontab.txt", "requirements.txt", "scripts", "tests")
 LARGEST_POINTER = 1024  # bytes
 MOST_NAMES = 500  # files that are fetched by name; beyond it all of the tag's are
+STALE = 2  # seconds after which a lock file of git's is a dead one's
 PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
 
 
@@ -109,8 +111,8 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
     contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not.
     """
     base = head(root)
-    with tempfile.TemporaryDirectory(prefix="lean-index-", dir=folder(root)) as temporary:
-        env = environment(GIT_INDEX_FILE=str(Path(temporary) / "index"), **identity(root))
+    with private_index(root, tag.partition("/")[0]) as index:
+        env = environment(GIT_INDEX_FILE=str(index), **identity(root))
         if base:
             run(root, "read-tree", base, env=env)
             run(root, "add", "-u", env=env)
@@ -123,9 +125,36 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
     return add_tag(root, tag, commit, message)
 
 
+@contextlib.contextmanager
+def private_index(root: Path, model: str):
+    """Where an index of ours goes, apart from the user's. Only under the model's lock."""
+    sweep_index(root, model)
+    place = folder(root) / f"lean-index-{model}"
+    place.mkdir()
+    try:
+        yield place / "index"
+    finally:
+        sweep_index(root, model)
+
+
+def sweep_index(root: Path, model: str) -> None:
+    """Remove what a killed training left of its index. Only under the model's lock."""
+    shutil.rmtree(folder(root) / f"lean-index-{model}", ignore_errors=True)
+
+
+def remove_stale_locks(*locks: Path) -> None:
+    """Remove what a killed git left, once it is too old to be anyone's: git holds such a lock for milliseconds, and refuses a left one for ever."""
+    for lock in locks:
+        with contextlib.suppress(FileNotFoundError):
+            while (age := time.time() - lock.stat().st_mtime) < STALE:
+                time.sleep(min(STALE - age, STALE))
+            lock.unlink()
+
+
 def add_tag(root: Path, name: str, commit: str, message: str) -> Tag:
-    """An annotated tag, with all it points to on the disk before the name exists and the name before this returns."""
+    """An annotated tag, with all it points to on the disk before the name exists and the name before this returns. Only under the model's lock."""
     sync(root)
+    remove_stale_locks(*(folder(root) / "refs/tags" / name).parent.glob("*.lock"))
     run(root, "tag", "--annotate", "--no-sign", "--cleanup=verbatim", "--file=-", name, commit, stdin=message.encode(), env=environment(**identity(root)))
     sync(root)
     return Tag(name, "", commit, message)
@@ -311,6 +340,7 @@ def push(root: Path, to: Remote, names: list[str]) -> None:
     """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. Raises Failed."""
     run(root, "lfs", "push", to.name, *names, timeout=3600)
     run(root, "push", "--quiet", "--no-verify", to.name, *(f"refs/tags/{name}" for name in names), timeout=600)
+    remove_stale_locks(*(folder(root) / to.pushed).rglob("*.lock"))
     run(root, "update-ref", "--stdin", stdin="".join(f"update {to.pushed}{name} refs/tags/{name}\n" for name in names).encode())
 
 
@@ -349,5 +379,6 @@ def configure_lfs(root: Path) -> None:
         raise Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
     known = subprocess.run(["git", "config", "--local", "--get", "filter.lfs.process"], cwd=root, env=environment(), capture_output=True)
     if known.returncode:
+        remove_stale_locks(folder(root) / "config.lock")
         for key, value in LFS.items():
             run(root, "config", "--local", key, value)

@@ -6,6 +6,7 @@ grows with n and not with the log. The segments are a cache: without them, the l
 """
 import csv
 import hashlib
+import io
 import os
 import sys
 import uuid
@@ -267,8 +268,10 @@ class Segments:
         rows = np.concatenate(arrays)
         rows = rows[np.argsort(rows["key"], kind="stable")]  # stable: of rows with one id the later stays behind
         name = f"{uuid.uuid4().hex}.npy"
-        with files.replacing(self.folder / name, "wb") as file:
-            np.save(file, packed(rows))
+        content = io.BytesIO()  # np.save to a file itself reports no error when the disk is full
+        np.save(content, packed(rows))
+        files.sweep_temporaries(self.folder)
+        files.write(self.folder / name, content.getbuffer())
         return [*kept, name]
 
     def sweep(self, names: list[str]) -> None:

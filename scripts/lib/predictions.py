@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 from pathlib import Path
+from typing import BinaryIO
 
 from lib import clock, csvfile, db, files
 from lib.files import ModelPaths
@@ -62,8 +63,8 @@ def settle(connection: sqlite3.Connection, paths: ModelPaths) -> None:
     files.sync_folder(paths.predictions)
 
 
-def append(connection: sqlite3.Connection, paths: ModelPaths, rows: Path, features: list[str], batch: dict) -> Path:
-    """Put the finished file of rows (no header) at the log's end and record the batch: after a crash both are there or neither.
+def append(connection: sqlite3.Connection, paths: ModelPaths, rows: BinaryIO, features: list[str], batch: dict) -> Path:
+    """Put the finished rows (no header) at the log's end and record the batch: after a crash both are there or neither.
 
     Only under the log's lock, after `settle`. batch: the columns of its row in `batches`. Returns the log file.
     """
@@ -104,15 +105,15 @@ def todays_log(paths: ModelPaths, wanted: bytes) -> Path:
         number += 1
 
 
-def copy_to_end(rows: Path, log: Path, offset: int, first: bytes) -> None:
+def copy_to_end(rows: BinaryIO, log: Path, offset: int, first: bytes) -> None:
     descriptor = os.open(log, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        with open(rows, "rb") as source:
-            piece = first or source.read(COPY)
-            while piece:
-                files.write_all(descriptor, piece, offset)
-                offset += len(piece)
-                piece = source.read(COPY)
+        rows.seek(0)
+        piece = first or rows.read(COPY)
+        while piece:
+            files.write_all(descriptor, piece, offset)
+            offset += len(piece)
+            piece = rows.read(COPY)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

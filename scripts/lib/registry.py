@@ -92,8 +92,9 @@ def bring_back_audit(paths: ModelPaths) -> str:
 
 
 def sweep(paths: ModelPaths, registry: Registry) -> None:
-    """Remove version folders that never got their tag, and temporary files."""
+    """Remove version folders that never got their tag, temporary files and a training's index."""
     files.sweep_temporaries(paths.folder)
+    git.sweep_index(paths.root, paths.name)
     for folder in paths.folder.iterdir():
         untagged = VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
         if untagged or folder.name.startswith(versions.STAGED):
