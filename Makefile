@@ -67,7 +67,7 @@ drift: ## [MODEL=] [ACCEPT=1] [REASON=]: does it still see what it was trained o
 	@sh scripts/in-venv.sh scripts/$@.py
 
 .PHONY: retrain
-retrain: ## [MODEL=] [FORCE=1] [ACCEPT=1]: check; where it dropped, learn anew
+retrain: ## [MODEL=] [FORCE=1] [ACCEPT=1] [REASON=]: check; learn anew where needed
 	@sh scripts/in-venv.sh scripts/$@.py
 
 ##@ automate
@@ -136,7 +136,7 @@ test-rest:
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests $(VERSIONS:%=--ignore=%)
 
 .PHONY: test-all
-test-all: ## the tests with sweeps, fuzzing and simulations, an hour
+test-all: ## the tests with sweeps and fuzzing, an hour
 #  make test-all
 #  make test-all VENV=~/venvs/mlops    # in another venv
 	@$(usage) sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider -m "" tests

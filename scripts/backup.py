@@ -1,6 +1,7 @@
 """Copy everything to another folder: git, Git LFS objects, metrics.db, logs, what is not committed; verified, and only what is new.
 
-make backup TO=/mnt/disk/backup                # then, on any machine: git clone /mnt/disk/backup/repo.git, make restore FROM=/mnt/disk/backup
+make backup TO=/mnt/disk/backup
+make backup TO=/mnt/disk/backup    # again: only what is new. On any machine: git clone /mnt/disk/backup/repo.git, make restore FROM=/mnt/disk/backup
 """
 import contextlib
 import shutil

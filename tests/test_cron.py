@@ -91,7 +91,7 @@ def test_a_job_in_cron_s_bare_environment_keeps_its_own_log_and_mails_alerts_alo
     assert live.sql("SELECT trigger FROM runs ORDER BY id DESC LIMIT 1") == [("cron",)]
     changed_world(live)
     done = job(live)
-    assert [line[:40] for line in done.stderr.splitlines()] == ["retrain: ALERT cancer: cancer v1: accura", "retrain: ALERT cancer: cancer v1: `worst"]
+    assert [line[:40] for line in done.stderr.splitlines()] == ["retrain: ALERT cancer: cancer v1: accura", "retrain: ALERT cancer: cancer v1: `mean "]
     assert os.readlink(live.root / "models/cancer/production") == "v3"
     (live.root / ".log/retrain.log").write_text("x" * 1_000_001)
     job(live)

@@ -19,6 +19,7 @@ cat {table} 2>/dev/null || {{ echo "no crontab for ada" >&2; exit 1; }}
 """
 DRIFT = """
 CREATE TABLE seen (model TEXT, version INTEGER, time TEXT, "column" TEXT, verdict TEXT, words TEXT);
+DROP VIEW IF EXISTS drift_latest;
 CREATE VIEW drift_latest AS SELECT * FROM seen;
 """
 

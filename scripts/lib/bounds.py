@@ -62,7 +62,7 @@ def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     if conf.task == "regression":
         losses = min(e["mae"] / (sequential.CLIP * acceptable(conf, known, version.number)), 1.0) * e["holdout_rows"]
     elif "wrong" in e or e["metric"] == "accuracy":
-        losses = e.get("wrong", (1 - e["value"]) * e["holdout_rows"])
+        losses = e["wrong"] if "wrong" in e else (1 - e["value"]) * e["holdout_rows"]
     else:
         return None
     return min(sequential.deployment_bound(losses, e["holdout_rows"], conf.monitor.tolerance), 1 - 1e-6)

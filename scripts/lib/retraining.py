@@ -15,7 +15,7 @@ from lib.tags import Registry, Version
 from lib.training import Candidate
 
 FEWEST_EXAMINERS = 100  # newest labelled rows that no candidate learns from
-SHARE_OF_EXAMINERS = 10  # one in so many of the rows that the live version has not seen: soon after a change there are few to learn it from
+SHARE_OF_EXAMINERS = 4  # one in so many of the rows that the live version has not seen: soon after a change there are few to learn it from
 FEWEST_TO_LEARN = 50
 MOST_COMPARED = 10_000  # rows
 SHORTEN_AT = 0.1  # one-sided p-value at which a shorter window is taken for better
