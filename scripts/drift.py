@@ -24,7 +24,7 @@ def work(run: Run) -> int:
             if named or accepts:
                 raise
             print(f"drift: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
-            alerts.raise_alert(run, name, "failed", f"drift failed: {error}")
+            alerts.raise_alert(run, name, "drift failed", f"drift failed: {error}")
             failed = True
     alerts.deliver(run)
     return 3 if {"drift", "quality"} & set(verdicts) else 1 if failed else 0
@@ -49,6 +49,7 @@ def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accep
             print(f"{paths.name}: nothing is live, so there is nothing to compare")
         return "unknown"
     found = show(drift_watch.look(run, paths, conf, known))
+    alerts.resolve(run, paths.name, "drift failed")
     if not accepts:
         return found.verdict
     if drift_watch.accept(run, paths):

@@ -25,11 +25,11 @@ class Project:
         kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
         return {**kept, "HOME": str(self.home), "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_CONFIG_GLOBAL": str(self.home / ".gitconfig"), "VENV": sys.prefix, "OMP_NUM_THREADS": "1"}
 
-    def run(self, script: str, code: int | None = 0, **options) -> subprocess.CompletedProcess:
-        """Run a script with options as its environment; its exit code must be the one expected (None: any)."""
+    def run(self, script: str, code: int = 0, **options) -> subprocess.CompletedProcess:
+        """Run a script with options as its environment; its exit code must be the one expected."""
         done = subprocess.run([sys.executable, f"scripts/{script}.py"], cwd=self.root, env={**self.env, **{key: str(value) for key, value in options.items()}},
                               capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert code is None or done.returncode == code, f"{script} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, f"{script} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
         assert code == 1 or "Traceback" not in done.stderr, done.stderr
         return done
 

@@ -39,6 +39,7 @@ def test_cron_installs_between_markers_and_uncron_leaves_the_rest_byte_for_byte(
     table = crontab()
     assert table.startswith(OTHERS + f"# >>> lean mlops: {project.root} >>>\n")
     assert f"7 * * * *    sh '{project.root}'/scripts/in-cron.sh retrain 2h\n" in table
+    assert f"22 * * * *   sh '{project.root}'/scripts/in-cron.sh drift 30m\n" in table
     assert project.run("cron").stdout.startswith("in your crontab already:\n") and crontab() == table
     assert project.run("uncron").stdout == "taken out of your crontab\n"
     assert crontab() == OTHERS
@@ -91,7 +92,7 @@ def test_a_job_in_cron_s_bare_environment_keeps_its_own_log_and_mails_alerts_alo
     assert live.sql("SELECT trigger FROM runs ORDER BY id DESC LIMIT 1") == [("cron",)]
     changed_world(live)
     done = job(live)
-    assert [line[:40] for line in done.stderr.splitlines()] == ["retrain: ALERT cancer: cancer v1: accura", "retrain: ALERT cancer: cancer v1: `mean "]
+    assert [line[:36] for line in done.stderr.splitlines()] == ["retrain: ALERT cancer: cancer v1: ac", "retrain: ALERT cancer: cancer v1: `m"]
     assert os.readlink(live.root / "models/cancer/production") == "v3"
     (live.root / ".log/retrain.log").write_text("x" * 1_000_001)
     job(live)

@@ -12,7 +12,7 @@ from drift_study import as_window, types_of
 from lib import drift_measures as measures
 from lib import drift_tails as tails
 from lib.drift_cells import count_cells, place, to_labels, to_numbers, typed
-from lib.drift_verdict import Rules, compare, false_discovery
+from lib.drift_verdict import Rules, compare, false_discovery, spend
 from lib.drift_words import describe
 from lib.profile import as_json, profile_columns
 
@@ -175,6 +175,20 @@ def test_quantile_bins_keep_a_heavy_value_in_a_bin_of_its_own():
 def test_false_discovery_adjusts_as_scipy_does(rng):
     p = rng.random(40) ** 3
     assert false_discovery(p) == pytest.approx(stats.false_discovery_control(p))
+
+
+@pytest.mark.parametrize("hours, checks", [(1, 8760), (24, 365), (168, 52), (0, 1)])
+def test_the_checks_of_a_year_spend_what_is_allowed_and_rare_ones_more_each(hours, checks):
+    left, spent = None, []
+    for _ in range(checks):
+        level, left = spend(0.5, left, hours)
+        spent.append(level)
+    assert sum(spent) <= 0.5 and spent[0] == pytest.approx(0.01)
+    assert spent[-1] == pytest.approx({1: 0.45 / 8760, 24: 0.45 / 365, 168: 0.45 / 52, 0: 0.01}[hours], rel=0.01)
+
+
+def test_a_clock_that_was_set_back_takes_nothing_away():
+    assert spend(0.5, 0.02, -5) == spend(0.5, 0.02, 0) == (pytest.approx(0.004), pytest.approx(0.016))
 
 
 def test_a_real_difference_that_does_not_matter_is_silent_at_any_size(rng):
@@ -382,6 +396,18 @@ def test_at_a_thousand_rows_each_change_of_the_list_is_found():
         "5 % missing", "category doubled", "one column permuted", "swapped, same margins", "correlation flipped"])
     assert found.pop("no change") == 0
     assert min(found.values()) >= 0.8
+
+
+@pytest.mark.slow
+def test_a_hundred_days_of_hourly_checks_are_silent(rng):
+    """0.14 alarms are allowed in so many."""
+    def rows(n):
+        return {"x": rng.normal(size=n).round(1), "skewed": rng.lognormal(size=n), "count": rng.poisson(2, n).astype(float), "plan": rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1]).tolist()}
+    profile, left, alarms = baseline_of(rows(3000)), None, 0
+    for _ in range(2400):
+        level, left = spend(0.5, left, 1.0)
+        alarms += compare(profile, rows(200), rules=Rules(level)).verdict != "ok"
+    assert alarms <= 2
 
 
 @pytest.mark.slow

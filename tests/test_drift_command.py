@@ -13,7 +13,7 @@ import pytest
 from conftest import edit
 from test_loop import changed_world, live, live_template, outcomes  # noqa: F401
 
-from lib import drift_log, predictions
+from lib import db, drift_log, predictions
 from lib.files import ModelPaths
 
 UNIT = ["mean radius"]
@@ -101,21 +101,18 @@ def test_a_shift_is_drift_and_the_alert_is_over_once_enough_rows_are_sound(live)
     assert [entry["event"] for entry in live.audit()][-2:] == ["drift", "clear"]
 
 
-def test_a_weak_shift_in_small_windows_is_found_by_judging_them_together(live):  # noqa: F811
+def test_few_new_rows_are_judged_together_with_those_before_them_back_to_the_last_finding(live):  # noqa: F811
     live.run("drift")
-    for number in range(12):
-        scored(live, 60, shift(0.13, "texture error"), seed=number)
-        done = live.run("drift", code=None)
-        if done.returncode == 3:
-            break
-    rows, = live.sql("SELECT rows FROM drift_windows ORDER BY id DESC LIMIT 1")
-    assert done.returncode == 3 and number >= 1 and rows[0] == 300 + 60 * (number + 1)
+    for number, change in enumerate((lambda frame: frame, lambda frame: frame, times(100, *UNIT), lambda frame: frame, lambda frame: frame)):
+        scored(live, 60, change, seed=number)
+        live.run("drift", code=3 if number == 2 else 0)
+    assert live.sql("SELECT rows, verdict FROM drift_windows ORDER BY id") == [(300, "ok"), (360, "ok"), (420, "ok"), (60, "quality"), (60, "ok"), (120, "ok")]
 
 
 def test_too_few_rows_say_so_and_wait_for_the_next_ones(live):  # noqa: F811
     live.run("drift")
     scored(live, 20, times(100, *UNIT))
-    assert live.run("drift").stdout == "cancer v1: 20 rows to judge, too few: drift.min_rows = 30\n"
+    assert live.run("drift").stdout == "cancer v1: too few rows to judge: 20, and 30 are needed (drift.min_rows)\n"
     scored(live, 20, times(100, *UNIT))
     assert live.run("drift", code=3).stdout.startswith("cancer v1: 40 rows scored")
 
@@ -130,9 +127,9 @@ def test_the_window_can_be_a_number_of_rows_or_a_span(live, window, rows):  # no
 
 def test_rows_of_another_version_or_of_before_the_deployment_are_not_judged(live):  # noqa: F811
     live.run("deploy")
-    assert live.run("drift").stdout == "cancer v2: 0 rows to judge, too few: drift.min_rows = 30\n"
+    assert live.run("drift").stdout == "cancer v2: too few rows to judge: 0, and 30 are needed (drift.min_rows)\n"
     live.run("rollback")
-    assert "0 rows to judge" in live.run("drift", MODEL="cancer").stdout  # v1's rows are of before
+    assert "too few rows to judge: 0" in live.run("drift", MODEL="cancer").stdout  # v1's rows are of before
     scored(live, 60, time="2099-01-01T00:00:00Z")
     assert live.run("drift").stdout.startswith("cancer v1: 60 rows scored")
 
@@ -265,6 +262,29 @@ def test_the_cost_does_not_grow_with_the_log(live):  # noqa: F811
         file.write(b"\n" + tail[1].replace(b"2026-", b"2098-"))
     edit(live, "[columns]", '[drift]\nwindow = "250"\n\n[columns]')
     assert live.run("drift").stdout.startswith("cancer v1: 250 rows scored at 2098")
+
+
+def test_a_damaged_baseline_is_an_alert_that_lasts_until_it_is_mended(live):  # noqa: F811
+    path = live.root / "models/cancer/v1/baseline.json"
+    content = path.read_bytes()
+    path.write_bytes(content[:-10])
+    assert "is not what the tag cancer/v1 says" in live.run("drift", code=1).stderr
+    assert live.sql("SELECT kind FROM alerts") == [("drift failed",)]
+    path.write_bytes(content)
+    assert "the alert 'drift failed' is over" in live.run("drift").stdout
+
+
+def test_after_thirty_days_the_last_window_of_each_day_keeps_its_measures(tmp_path):
+    connection = db.connect(tmp_path / "metrics.db")
+    run = db.insert(connection, "runs", uuid="u", script="drift", started="", status="done", trigger="cron", user="", host="", pid=1, pid_started=1)
+    for day in (1, 2, 3):
+        for hour in range(24):
+            window = {"run_id": run, "model": "m", "version": 1, "time": f"2026-01-0{day}T{hour:02d}:22:00Z", "rows": 100, "first": "", "last": "", "level": 0.1, "budget": 0.0, "verdict": "ok", "words": ""}
+            db.add_drift(connection, window, [("x", "ks", 0.1, 0.5, 1.0, 0.025, "ok", None)])
+    db.thin_drift(connection, "m", "2025-12-01", "2026-01-03T00:00:00Z")
+    kept = connection.execute("SELECT substr(time, 9, 5) FROM drift ORDER BY id").fetchall()
+    assert [row[0] for row in kept] == ["01T23", "02T23", *(f"03T{hour:02d}" for hour in range(24))]
+    assert connection.execute("SELECT count(*) FROM drift_windows").fetchone()[0] == 72
 
 
 def test_it_needs_neither_pandas_nor_scipy_and_little_memory(live):  # noqa: F811

@@ -345,6 +345,11 @@ def last_window(connection: sqlite3.Connection, model: str, version: int) -> sql
     return connection.execute("SELECT * FROM drift_windows WHERE model = ? AND version = ? ORDER BY id DESC LIMIT 1", (model, version)).fetchone()
 
 
+def drift_budget(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
+    """(time, budget): what the last check, of whichever version, left of the false alarms that are allowed."""
+    return connection.execute("SELECT time, budget FROM drift_windows WHERE model = ? ORDER BY time DESC, id DESC LIMIT 1", (model,)).fetchone()
+
+
 def stops(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
     """The windows of spoiled rows that nobody has accepted."""
     return connection.execute("SELECT * FROM drift_windows WHERE model = ? AND verdict = 'quality' AND accepted IS NULL ORDER BY id", (model,)).fetchall()

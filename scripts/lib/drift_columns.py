@@ -30,7 +30,7 @@ def _missing(name, base, rows, missing, floors) -> Measure:
     before, now = n_missing / max(n, 1), missing / rows
     hits = (missing, n_missing) if now >= before else (rows - missing, n - n_missing)
     p = min(1.0, 2 * hypergeometric_tail(hits[0], rows, hits[1], n))
-    family = "quality" if now > before else "drift"
+    family = "quality" if now >= before else "drift"
     return Measure(name, "missing share", now - before, p, family, floors.missing, before, now)
 
 

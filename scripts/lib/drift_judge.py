@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from lib import alerts, audit, clock, config, db, drift_log, drift_words
 from lib.config import Config
 from lib.drift_log import Window
-from lib.drift_verdict import Report, Rules, compare
+from lib.drift_verdict import Report, Rules, compare, spend
 from lib.drift_watch import Look, how_to_accept, minute
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -23,12 +23,20 @@ def judge(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Regis
     live = known.live
     fresh, pooled = windows(run, paths, conf, profile, known, reached)
     if fresh.rows < conf.drift.min_rows:
-        return Look("unknown", (f"{live.name}: {fresh.rows:,} rows to judge, too few: drift.min_rows = {conf.drift.min_rows}",))
+        return Look("unknown", (f"{live.name}: too few rows to judge: {fresh.rows:,}, and {conf.drift.min_rows} are needed (drift.min_rows)",))
     looks = [window for window in (fresh, pooled) if window]
-    rules = Rules(conf.drift.false_alarms_per_year, len(looks), limits=conf.drift.limits)
+    level, left = allowed(run, paths, conf)
+    rules = Rules(level / len(looks), limits=conf.drift.limits)
     reports = [compare(profile, window.columns, window.outputs, rules) for window in looks]
     place = 0 if reports[0].verdict != "ok" else -1  # what the new rows show by themselves, else what they show with those before them
-    return conclude(run, paths, live, profile, looks[place], reports[place], rules, reached)
+    return conclude(run, paths, live, profile, looks[place], reports[place], rules, reached, {"level": level, "budget": left})
+
+
+def allowed(run: Run, paths: ModelPaths, conf: Config) -> tuple[float, float]:
+    """The chance of a false alarm that this check may take, and what it leaves for the next."""
+    last = db.drift_budget(run.db, paths.name)
+    hours = (datetime.fromisoformat(clock.now()) - datetime.fromisoformat(last["time"])).total_seconds() / 3600 if last else 0.0
+    return spend(conf.drift.false_alarms_per_year, last["budget"] if last else None, hours)
 
 
 def windows(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Registry, reached: dict[str, int]) -> tuple[Window, Window | None]:
@@ -55,13 +63,13 @@ def windows(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Reg
     return fresh, drift_log.joined([before, fresh], profile) if before.rows else None
 
 
-def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: Window, report: Report, rules: Rules, reached: dict[str, int]) -> Look:
+def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: Window, report: Report, rules: Rules, reached: dict[str, int], spent: dict) -> Look:
     """Record, tell, and say it."""
     told = drift_words.describe(report)
     serious = [words for finding, words in told if finding.verdict in ("quality", "drift")]
     with db.transaction(run.db):
         db.add_drift(run.db, {"run_id": run.id, "model": paths.name, "version": live.number, "time": clock.now(), "rows": window.rows, "first": window.first,
-                              "last": window.last, "verdict": report.verdict, "words": serious[0] if serious else ""}, rows_of(report, told))
+                              "last": window.last, **spent, "verdict": report.verdict, "words": serious[0] if serious else ""}, rows_of(report, told))
         for at in ("judged", "found") if serious else ("judged",):
             db.set_drift_position(run.db, paths.name, at, reached)
         thin(run, paths)

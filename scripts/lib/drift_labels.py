@@ -42,7 +42,7 @@ def _label_drift(name, base, baseline, known, floors) -> list[Measure]:
     p_gone = min(1.0, len(base["labels"]) * exceedance_tail(int(baseline[largest]), n, m)) if gone.any() else 1.0
     most = int(np.argmax(np.abs(known / m - baseline / n)))
     before, now = (f"{(base['labels'] + ['other'])[most]} {counts[most] / counts.sum():.1%}" for counts in (baseline, known))
-    ratio, pearson = measures.likelihood_ratio(baseline, known), measures.chi_squared(baseline, known)
+    ratio, pearson = measures.category_shares(baseline, known), measures.chi_squared(baseline, known)
     vanished = float(baseline[largest] / n) if gone.any() else 0.0
     return [
         Measure(name, "categories", ratio.value, ratio.p, "drift", floors.column, before, now),

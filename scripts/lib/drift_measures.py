@@ -88,6 +88,18 @@ def likelihood_ratio(baseline, current) -> Measured:
     return Measured(total_variation(baseline, current), chi2_tail(float(statistic), len(b) - 1))
 
 
+def category_shares(baseline, current) -> Measured:
+    """All shares at once by the likelihood ratio, and each against the rest by the same test, Bonferroni over the categories;
+    the smaller p-value of the two, doubled. One share that moved among many shows in the second, many in the first."""
+    every = likelihood_ratio(baseline, current)
+    b, c = lump_rare(baseline, current)
+    if len(b) < 3:
+        return every
+    n, m = b.sum(), c.sum()
+    each = min(likelihood_ratio(np.array([x, n - x]), np.array([y, m - y])).p for x, y in zip(b, c))
+    return Measured(every.value, min(1.0, 2 * min(every.p, len(b) * each)))
+
+
 def _table(baseline, current):
     b, c = lump_rare(baseline, current)
     seen = b + c > 0

@@ -4,6 +4,9 @@ Each column is predicted from all the others by a ridge regression on rank score
 the residual (Hawkins 1991, regression-adjusted variables), which moves when a column shifts against the others, and
 residual x prediction, whose mean is zero as long as the slope holds (Cox 1958, calibration slope) and falls when
 a column is permuted, swapped or flipped. Ranks only, so a value x100 is merely "largest" and p-values keep in the tail.
+
+A classifier that tells baseline rows from current ones asks the same question, but of rows that would have to be kept, and
+takes seconds. What this does not see is a dependence without correlation (y = x squared) that changes.
 """
 import numpy as np
 

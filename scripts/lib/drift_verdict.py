@@ -14,20 +14,33 @@ from lib.drift_columns import measure_column
 from lib.drift_records import OUTPUTS, Floors, Measure
 from lib.drift_relations import compare_relations
 
-CHECKS_PER_YEAR = 8760  # one an hour, as crontab.txt has it
+HOURS = 8760  # in a year
+SAVED = 0.1  # of a year's false alarms, for checks that come seldom
+SPENT = 0.2  # of what is saved, by one check
+# Shares of the level: more for what changes most often and shows in no other measure, little for what shows in others too.
+WEIGHTS = {"rank shift": 3, "categories": 3, "residual shift": 2, "slope": 2, "outputs": 2, "out of range": 0.25, "vanished category": 0.25,
+           "unseen category": 3, "missing share": 2, "turned constant": 0.5, "left constant": 0.5, "not whole": 0.5}
 
 
 @dataclass(frozen=True)
 class Rules:
-    false_alarms_per_year: float = 0.5
-    looks: int = 1  # how many windows one check judges: they share what it may spend
+    level: float = 0.5 / HOURS  # chance of a false alarm in one look; drift and data quality get half each, so that neither's rules dilute the other's
     floors: Floors = Floors()
     limits: Mapping = field(default_factory=dict)  # psi, js, ks_p, …: these then decide on drift instead
 
-    @property
-    def level(self) -> float:
-        """What one look may spend; drift and data quality get half each, so that neither's rules dilute the other's."""
-        return min(0.5, self.false_alarms_per_year / CHECKS_PER_YEAR / self.looks)
+
+def spend(false_alarms_per_year: float, left: float | None, hours: float) -> tuple[float, float]:
+    """(the chance of a false alarm that a check may take, what is left for the next), `hours` after one that left `left`; None: the first.
+
+    An hourly check takes what an hour brings in: so little that only a strong change is found at once. Where checks are less
+    frequent, what the hours bring in is saved up, and each check takes a fifth of it. In its first year a model gets a tenth
+    to begin with and the rest by the hour, so the sum keeps to what was asked for, of checks that are no more frequent than hourly.
+    """
+    most = SAVED * false_alarms_per_year
+    hourly = (1 - SAVED) * false_alarms_per_year / HOURS
+    saved = most if left is None else min(most, left + hourly * max(hours, 0.0))
+    level = min(0.5, max(SPENT * saved, hourly))
+    return level, max(0.0, saved - level)
 
 
 @dataclass(frozen=True)
@@ -83,21 +96,22 @@ def judge(measured: list[Measure], rules: Rules) -> tuple[Finding, ...]:
     corrected = {}
     for family in ("drift", "quality"):
         groups = _groups(measured, family)
-        for tested in groups:
+        total = sum(WEIGHTS.get(kind, 1) for kind in groups)
+        for kind, tested in groups.items():
             adjusted = false_discovery([measured[i].p for i in tested])
-            corrected |= dict(zip(tested, (min(1.0, p * len(groups)) for p in adjusted)))
+            corrected |= dict(zip(tested, (min(1.0, p * total / WEIGHTS.get(kind, 1)) for p in adjusted)))
     findings = [_finding(m, corrected.get(i), rules) for i, m in enumerate(measured)]
     return tuple(sorted(findings, key=lambda finding: finding.severity))
 
 
-def _groups(measured, family: str) -> list[list[int]]:
-    """The tests of a family by kind of measure, the model's outputs by themselves: each kind gets an equal share of
-    the level, so that two category columns or the one prediction are not drowned by a hundred numbers."""
+def _groups(measured, family: str) -> dict[str, list[int]]:
+    """The tests of a family by kind of measure, the model's outputs by themselves: each kind gets a share of the level
+    of its own (weighted Bonferroni), so that two category columns or the one prediction are not drowned by a hundred numbers."""
     groups = {}
     for i, m in enumerate(measured):
         if m.p is not None and m.decides and m.family == family:
             groups.setdefault("outputs" if m.column in OUTPUTS else m.measure, []).append(i)
-    return list(groups.values())
+    return groups
 
 
 def _finding(m: Measure, p_corrected, rules: Rules) -> Finding:

@@ -263,6 +263,8 @@ CREATE TABLE drift_windows (             -- each stretch of the prediction log t
     rows INTEGER NOT NULL,
     first TEXT NOT NULL,                 -- when its first row was scored, and its last
     last TEXT NOT NULL,
+    level REAL NOT NULL,                 -- the chance of a false alarm that this check could spend
+    budget REAL NOT NULL,                -- what that left of what has been saved up for such checks
     verdict TEXT NOT NULL CHECK (verdict IN ('ok', 'drift', 'quality')),
     words TEXT NOT NULL,                 -- the worst finding in words; empty where there is none
     accepted TEXT,                       -- when a person accepted a data-quality stop, who, and why
