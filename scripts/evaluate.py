@@ -61,7 +61,7 @@ def from_csv(made, source: Path):
     header = csvfile.read_header(source, None, tuple(conf.columns))
     missing = [name for name in (*conf.features, conf.target) if name not in header.names]
     if missing:
-        raise UserError(f"{source} has no column {', '.join(map(repr, missing))}.")
+        raise UserError(f"{source} has no column {csvfile.listed(missing)}.")
     columns = {name: column for name, column in conf.columns.items() if name in header.names}
     _, frame = next(scoring.checked_chunks(source, header, columns, whole=True))
     if len(frame) < dataset.SMALLEST:

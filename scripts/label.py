@@ -36,7 +36,7 @@ def checked(conf: config.Config, source: Path, header: csvfile.Header) -> list[t
     named = next((name for name in ("label", conf.target) if name in header.names), None)
     id_column = next((name for name in ("id", conf.id) if name in header.names), None)
     if named is None or id_column is None:
-        raise UserError(f"{source} needs a column id and a column label (or {conf.target}); it has: {', '.join(header.names)}.")
+        raise UserError(f"{source} needs a column id and a column label (or {conf.target}); it has: {csvfile.listed(header.names, str)}.")
     target = replace(conf.columns[conf.target], nullable=0.0, unique=False, mean_min=None, mean_max=None)
     columns = {id_column: config.Column("text"), named: target, **({"time": config.Column("time", nullable=1.0)} if "time" in header.names else {})}
     rows, now = [], clock.now()

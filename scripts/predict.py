@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from lib import clock, csvfile, db, files, predictions, registry, runs, versions
 from lib.config import Config
-from lib.errors import UserError
+from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.progress import Progress
 from lib.tags import Version
@@ -77,6 +77,9 @@ def live_version(run: Run, paths: ModelPaths) -> Version:
         with run.lock(paths):
             known = registry.settle(run, paths)
         number = versions.live_number(paths)
+    elif not db.versions(run.db, paths.name):  # metrics.db was lost; whoever is at work on the model brings it back as well
+        with contextlib.suppress(Busy), run.lock(paths, wait=0):
+            known = registry.settle(run, paths)
     registry.check_link(paths, known, number)
     return known.versions[number]
 
@@ -88,10 +91,10 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     names = [name for name in conf.columns if name in header.names and name != conf.target]
     missing = [name for name in (*conf.features, *([conf.id] if conf.id else [])) if name not in names and not conf.columns[name].nullable]
     if missing:
-        raise UserError(f"{source} has no column {', '.join(map(repr, missing))}, which v{version.number} needs.")
+        raise UserError(f"{source} has no column {csvfile.listed(missing)}, which v{version.number} needs.")
     ignored = [name for name in header.names if name not in conf.columns]
     if ignored:
-        print(f"{version.model}: columns not used: {', '.join(ignored)}", file=sys.stderr)
+        print(f"{version.model}: columns not used: {csvfile.listed(ignored, str)}", file=sys.stderr)
     if answers:
         answers.writelines(csvfile.lines([("id", "prediction", "score")]))
     count, moment = 0, clock.now()

@@ -3,6 +3,7 @@ import subprocess
 
 import pytest
 from conftest import Project, edit
+from test_loop import changed_world, live, live_template  # noqa: F401
 
 NEXT = ". Who may sign does it with: make approve MODEL=cancer VERSION=2\n"
 
@@ -190,3 +191,20 @@ def test_a_list_of_signers_that_can_not_be_trusted_is_refused(trained, keys, tmp
     done = trained.run("deploy", code=3 if place == "open" else 2)
     assert done.stderr == f"deploy: {words.format(root=trained.root, outside=outside)}\n"
     assert trained.sql("SELECT version FROM production") == [(1,)]
+
+
+@pytest.mark.slow
+def test_cron_registers_what_is_better_and_waits_for_who_may_sign(live, keys):  # noqa: F811
+    changed_world(live)
+    ask_for_approval(live, keys / "signers")
+    done = live.run("retrain", code=3, TRIGGER="cron")
+    assert ("found v3 better, and it waits for approval: make approve MODEL=cancer VERSION=3, then make deploy MODEL=cancer VERSION=3\n") in done.stderr
+    assert live.sql("SELECT version FROM production") == [(1,)] and live.sql("SELECT count(*) FROM versions") == [(3,)]
+    again = live.run("retrain", TRIGGER="cron")
+    assert again.stdout.endswith("postponed: a person must decide on v3, which waits for approval\n") and "ALERT" not in again.stderr
+    assert live.sql("SELECT outcome FROM retrains ORDER BY id") == [("refused",), ("postponed",)]
+    assert live.run("deploy", code=3).stderr.startswith("deploy: cancer v3 is not approved: there is no tag cancer/approve-v3.")
+    live.run("approve", KEY=keys / "ada", VERSION=3)
+    assert "cancer: the alert 'approval' is over\n" in live.run("deploy").stdout
+    assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL") == [("dropped",)]  # until a check of the new version says otherwise
+    live.run("verify")

@@ -1,6 +1,7 @@
 """Reading CSV strictly: what a spreadsheet, a database or a colleague may send, and what must not pass."""
 import csv
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ CSV_ERRORS = {
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # for category and text only the empty field is missing
 TRUE = frozenset({"true", "t", "yes", "y", "1"})
 FALSE = frozenset({"false", "f", "no", "n", "0"})
+POINTER = b"version https://git-lfs.github.com/spec/"
+NAMED = 20  # columns in a message; a file may have thousands
 LONGEST_NAME = 1000  # characters of a column's name
 LONGEST_HEADER = 1 << 22  # bytes; beyond it the file is no table with a header
 
@@ -58,11 +61,15 @@ def text_lines(path: Path) -> Iterator[str]:
     """The file's lines as text; UserError names the line that is not UTF-8 or has a NUL byte."""
     try:
         with open(path, "rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if number == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Excel writes it
-                    if len(raw) > LONGEST_HEADER:
-                        raise UserError(f"{path}: its first line has {len(raw):,} bytes; that is no header. Is it a CSV file?")
+            first = file.readline(LONGEST_HEADER + 1).removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Excel writes it
+            if len(first) > LONGEST_HEADER:
+                size = len(first)
+                while not first.endswith(b"\n") and (first := file.readline(LONGEST_HEADER)):
+                    size += len(first)
+                raise UserError(f"{path}: its first line has {size:,} bytes; that is no header. Is it a CSV file?")
+            if first.startswith(POINTER):
+                raise UserError(f"{path} is a Git LFS pointer, not the file. Run: git lfs pull")
+            for number, raw in enumerate(itertools.chain([first] if first else [], file), start=1):
                 if b"\0" in raw:
                     raise UserError(f"{path}, line {number}: has a NUL byte. Is it a CSV file, in UTF-8?")
                 try:
@@ -104,6 +111,12 @@ def read_header(path: Path, separator: str | None = None, expected: tuple[str, .
     return Header(names, separator)
 
 
+def listed(names, written=repr) -> str:
+    """Column names for a message, the first of them where there are many."""
+    names = list(names)
+    return ", ".join(map(written, names[:NAMED])) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+
+
 def split(line: str, separator: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=separator), [])
@@ -120,7 +133,7 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, row
     except csv.Error as error:
         words = next((said for part, said in CSV_ERRORS.items() if part in str(error)), str(error))
-        raise UserError(f"{path}, line {reader.line_num}: {words}.") from None
+        raise UserError(f"{path}, line {reader.line_num}: {words}{'' if words.endswith('?') else '.'}") from None
 
 
 def chunks(path: Path, header: Header, size: int = CHUNK) -> Iterator[Chunk]:

@@ -14,6 +14,7 @@ WAIT = 30  # seconds to wait for another writer
 
 def connect(path: Path, wait: float = WAIT) -> sqlite3.Connection:
     """The database, made or brought up to date where needed. Raises UserError when it can't serve."""
+    refuse_folder(path)
     with explained(path):
         connection = sqlite3.connect(path, timeout=wait, isolation_level=None)
         connection.row_factory = sqlite3.Row
@@ -25,11 +26,17 @@ def connect(path: Path, wait: float = WAIT) -> sqlite3.Connection:
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """For people who may read the database and not write it."""
+    refuse_folder(path)
     with explained(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT, isolation_level=None)
         connection.row_factory = sqlite3.Row
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection
+
+
+def refuse_folder(path: Path) -> None:
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder, not a database. Move it away: versions and deployments are rebuilt from the tags.")
 
 
 @contextlib.contextmanager
@@ -48,7 +55,7 @@ def explained(path: Path | str = "metrics.db"):
         raise
     except sqlite3.DatabaseError as error:
         if "not a database" in str(error) or "malformed" in str(error):
-            raise UserError(f"{path} is not a sound SQLite database ({error}). Move it away: versions and deployments are rebuilt from the tags.") from None
+            raise UserError(f"{path} is not a sound SQLite database ({error}). Bring it back from a backup, or move it away (mv metrics.db metrics.db.broken): versions and deployments are rebuilt from the tags.") from None
         raise
 
 

@@ -17,6 +17,7 @@ from lib.files import ModelPaths
 from lib.parts import Part
 from lib.progress import Progress
 
+SHOWN_LINES = 40  # on the screen, of all kinds: a file may have thousands of columns
 SHOWN = 10  # faults of one kind on the screen; all of them are in the reasons file
 
 
@@ -171,4 +172,5 @@ def shortened(faults: list[Fault]) -> list[str]:
         count[fault.column] += 1
         if count[fault.column] <= SHOWN:
             shown.append(str(fault))
-    return shown + [f"{column or 'rows of another width'}: {number - SHOWN:,} more" for column, number in count.items() if number > SHOWN]
+    shown += [f"{column or 'rows of another width'}: {number - SHOWN:,} more" for column, number in count.items() if number > SHOWN]
+    return shown if len(shown) <= SHOWN_LINES else [*shown[:SHOWN_LINES], f"… and {len(shown) - SHOWN_LINES:,} lines more"]

@@ -219,8 +219,9 @@ def training_data(paths: ModelPaths, registry: Registry, tally: Tally) -> Iterat
             yield Finding(paths.name, f"{path} has no line in the audit yet. The next make ingest or make train adds it.", broken=False)
         elif digest != recorded[path.name]:
             yield Finding(paths.name, f"{path} was changed after it was taken in. Bring it back with: rm {path} && make restore MODEL={paths.name}")
-    kept = {name for version in registry.versions.values() for name in version_parts(paths, version)} if recorded else set()
-    for name in sorted(recorded.keys() - {path.name for path in parts.find(paths)}):
+    gone = sorted(recorded.keys() - {path.name for path in parts.find(paths)})
+    kept = {name for version in registry.versions.values() for name in version_parts(paths, version)} if gone else set()
+    for name in gone:
         if name in kept:
             yield Finding(paths.name, f"{paths.train / name} is gone. The next command brings it back from the tags.", broken=False)
         else:

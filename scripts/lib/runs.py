@@ -80,9 +80,9 @@ class Run:
         self.record(model=paths.name)
         return paths
 
-    def lock(self, paths: files.ModelPaths):
+    def lock(self, paths: files.ModelPaths, wait: float = LOCK_WAIT):
         """The model's lock: whoever changes the model holds it."""
-        return files.lock(paths.folder / ".lock", f"{self.script} by {self.user}", 0 if self.trigger == "cron" else LOCK_WAIT)
+        return files.lock(paths.folder / ".lock", f"{self.script} by {self.user}", 0 if self.trigger == "cron" else wait)
 
     def path(self, option: str) -> Path:
         """A file the user named; UserError if it was not named."""
@@ -116,7 +116,8 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
     try:
         values = parse(script, doc, options, argv)
         run = begin(script, values, reads)
-        code = work(run)
+        with db.explained():
+            code = work(run)
         error = None
     except UserError as problem:
         code, error = problem.code, str(problem)
