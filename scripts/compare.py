@@ -139,7 +139,9 @@ def counted(rows: int | None) -> str:
 
 
 def scored(score: dict | None) -> str:
-    return NONE if score is None else f"{score['value']:.4f}  {score['low']:.4f} to {score['high']:.4f}" if score["low"] is not None else f"{score['value']:.4f}"
+    if score is None or score["value"] is None:
+        return NONE if score is None else "undefined"
+    return f"{score['value']:.4f}  {score['low']:.4f} to {score['high']:.4f}" if score["low"] is not None else f"{score['value']:.4f}"
 
 
 def change(a, b) -> str:
@@ -155,6 +157,8 @@ def test_words(found: dict) -> list[str]:
     p = found["paired"]
     if p is None:
         return [f"paired test: none, since they share fewer than {FEWEST} holdout rows with the same question"]
+    if p["difference"] is None:
+        return [f"paired test: {p['metric']} is undefined on the {p['rows']:,} holdout rows that both were examined on"]
     verdict = (f"v{found['b']} is better" if p["difference"] > 0 and p["p_better"] < SIGNIFICANCE else f"v{found['b']} is worse" if p["difference"] < 0 and p["p_worse"] < SIGNIFICANCE
                else "no difference that chance could not have made")
     p_value = min(p["p_better"], p["p_worse"])

@@ -11,6 +11,7 @@
     groups[target] = group
     variables[target] = match(text, /^(\[?[A-Z]+=[^ :]*\]?( |: ))+/) ? substr(text, 1, RLENGTH - 2) : ""
     does[target] = variables[target] == "" ? text : substr(text, RLENGTH + 1)
+    if (length(target) > longest) longest = length(target)
     if (length(variables[target]) > widest) widest = length(variables[target])
 }
 
@@ -26,7 +27,7 @@ function list(    i, target) {
     for (i = 1; i <= count; i++) {
         target = targets[i]
         if (groups[target] != groups[targets[i - 1]]) print groups[target]
-        printf "  make %-9s %-" widest "s  %s\n", target, variables[target], does[target]
+        printf "  make %-" longest "s  %-" widest "s  %s\n", target, variables[target], does[target]
     }
     print "[…] can be left out. Any target explains itself: make train HELP=1"
 }

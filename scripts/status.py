@@ -5,24 +5,25 @@ make status MODEL=churn      # one, with its open alerts, its last events and wh
 make status JSON=1           # the same for scripts
 
 Times are UTC. The live metric is accuracy or mae of the predictions whose outcomes are in; `labels` is how many these are. `drift` is how
-many columns have moved, `next` when cron checks the model next, or retrains it.
+many things the last `make drift` found, `next` when cron checks the model next, or retrains it.
 
-JSON=1 prints {"time", "cron", "models": […]}; cron is true if it runs the jobs of crontab.txt. Of each model: model, version (live),
+JSON=1 prints {"time", "jobs": [{job, time}], "models": […]}; jobs are what cron starts next, none where it is not set up. Of each model: model, version (live),
 since, newest, holdout {metric, value, low, high, rows}, live {metric, value, low, high, labels, predictions},
-drift {version, time, columns, drifted, quality, worst}, check {time, verdict}, next {job, time}, alerts [{kind, raised, text}], note, type (what to
+drift {version, time, columns, found, quality, worst}, check {time, verdict}, next {job, time}, alerts [{kind, raised, text}], note, type (what to
 type about it), and with MODEL= events [{time, user, trigger, event, words}]. What is not known is null.
 """
 import json
 import sys
 from datetime import datetime
 
-from lib import clock, history, overview, runs, terminal
+from lib import clock, overview, runs, terminal
 from lib.errors import UserError
 from lib.runs import Run
 from lib.terminal import Cell, Column
 
 EVENTS = 10
 NOTES = 10  # below the table; all of them are in the JSON
+LONGEST = 140  # letters of an event
 STALE = 26 * 3600  # seconds after which a check is old: cron runs one every hour
 COLUMNS = [Column("model"), Column("live"), Column("since", spare=2), Column("holdout"), Column("live metric, 95 %"), Column("labels", right=True, spare=1), Column("drift"),
            Column("last check"), Column("next", spare=3), Column("alerts")]
@@ -36,15 +37,20 @@ def work(run: Run) -> int:
         raise UserError("there is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column")
     ticks = overview.cron(run)
     found = overview.facts(run, names, ticks)
-    events = history.events(run, run.model())[-EVENTS:] if named else []
+    events = newest_events(run) if named else []
     if run.flag("JSON"):
-        print(json.dumps({"time": clock.now(), "cron": ticks.entry is not None, "models": [{**fact, **({"events": events} if named else {})} for fact in found]}, indent=1, ensure_ascii=False))
+        print(json.dumps({"time": clock.now(), "jobs": ticks.jobs, "models": [{**fact, **({"events": events} if named else {})} for fact in found]}, indent=1, ensure_ascii=False))
         return 0
     print(*terminal.table(COLUMNS, [cells(fact) for fact in found]), sep="\n")
     print(*below(found, ticks, named), sep="\n")
     if named:
         print(*last_events(found[0], events), sep="\n")
     return 0
+
+
+def newest_events(run: Run) -> list[dict]:
+    from lib import history  # for one model only: all of them should be there in a blink
+    return history.events(run, run.model())[-EVENTS:]
 
 
 def cells(fact: dict) -> list[Cell | str]:
@@ -71,7 +77,7 @@ def metric(found: dict) -> str:
 def drift(found: dict | None) -> Cell:
     if not found:
         return Cell("never", "faint")
-    return Cell(f"{found['drifted']} of {found['columns']}", "red" if found["quality"] else "yellow") if found["drifted"] else Cell("none")
+    return Cell(f"{found['found']} found", "red" if found["quality"] else "yellow") if found["found"] else Cell("none")
 
 
 def check(found: dict | None) -> Cell:
@@ -101,12 +107,19 @@ def below(found: list[dict], ticks: overview.Cron, named: bool) -> list[str]:
     notes += [f"{fact['model']}: {fact['note']}" + (f"    next: {fact['type']}" if fact["type"] else "") for fact in found if fact["note"] and fact["version"] is not None]
     more = [f"and {len(notes) - NOTES:,} more; all of them: make status JSON=1"] if len(notes) > NOTES else []
     lacking = [ticks.problem] if ticks.problem and any(fact["version"] for fact in found) else []
-    return [terminal.paint(f"times are UTC, now {clock.now()[11:16]}", "faint"), *notes[:NOTES], *more, *lacking]
+    jobs = "".join(f", {each['job']} {when(each['time'])}" for each in ticks.jobs)
+    return [terminal.paint(f"times are UTC, now {clock.now()[11:16]}" + (f"; by cron{jobs[1:]}" if jobs else ""), "faint"), *notes[:NOTES], *more, *lacking]
 
 
 def last_events(fact: dict, events: list[dict]) -> list[str]:
-    lines = ["", f"last events of {fact['model']}:" if events else f"{fact['model']}: nothing has happened yet", *history.lines(events)]
+    from lib import history
+    lines = ["", f"last events of {fact['model']}:" if events else f"{fact['model']}: nothing has happened yet", *map(short, history.lines(events))]
     return lines + ["", *(f"next: {command}" for command in suggestions(fact))]
+
+
+def short(line: str) -> str:
+    """At a glance; `make history` and `make drift` have it whole."""
+    return line if len(line) <= LONGEST else line[:LONGEST - 1] + "…"
 
 
 def suggestions(fact: dict) -> list[str]:
@@ -118,8 +131,8 @@ def suggestions(fact: dict) -> list[str]:
     if "dropped" in kinds or fact["check"] and fact["check"]["verdict"] == "dropped":
         found.append(f"make retrain MODEL={name}    # learn the newest labelled rows, deploy what is better")
         found.append(f"make rollback MODEL={name}    # back to the version before")
-    if fact["drift"] and fact["drift"]["drifted"]:
-        found.append(f"make drift MODEL={name}    # {fact['drift']['worst'] or 'which columns, and by how much'}")
+    if fact["drift"] and fact["drift"]["found"]:
+        found.append(short(f"make drift MODEL={name}    # {fact['drift']['worst'] or 'which columns, and by how much'}"))
     if not fact["check"] or not fact["live"]["labels"]:
         found.append(f"make label MODEL={name} CSV=outcomes.csv    # true outcomes, so that its live accuracy is known")
     if fact["next"] is None:

@@ -3,11 +3,11 @@ import json
 import os
 import pty
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -81,7 +81,9 @@ def test_the_next_job_is_what_the_installed_crontab_will_start(bare):
         assert fields(status(bare, TZ="UTC"))["next"] == "none"
         install(bare)
         assert fields(status(bare, TZ="UTC"))["next"] == "09:07"
-        assert json.loads(status(bare, JSON=1))["models"][0]["next"] == {"job": "check", "time": "2026-11-23T09:07:00Z"}
+        found = json.loads(status(bare, JSON=1))
+        assert found["models"][0]["next"] == {"job": "check", "time": "2026-11-23T09:07:00Z"} and found["jobs"] == [{"job": "retrain", "time": "2026-11-23T09:07:00Z"}]
+        assert "times are UTC, now 09:00; by cron retrain 09:07" in status(bare, TZ="UTC")
         install(bare, "30 3 * * *")
         assert fields(status(bare, TZ="UTC"))["next"] == "Nov 24"
         install(bare)
@@ -113,12 +115,12 @@ def test_a_retraining_by_the_calendar_is_announced(bare):
 def test_without_cron_it_says_so_and_what_to_type(bare):
     text = status(bare)
     assert "cron does not run this project's jobs on this machine. next: make cron" in text
-    assert json.loads(status(bare, JSON=1))["cron"] is False
+    assert json.loads(status(bare, JSON=1))["jobs"] == []
 
 
 def test_json_has_the_documented_keys_and_null_for_what_is_not_known(bare):
     found = json.loads(status(bare, JSON=1))
-    assert list(found) == ["time", "cron", "models"] and found["time"] == "2026-11-23T09:00:00Z"
+    assert list(found) == ["time", "jobs", "models"] and found["time"] == "2026-11-23T09:00:00Z"
     cancer, diabetes = found["models"]
     assert list(cancer) == list(diabetes) == ["model", "version", "since", "newest", "holdout", "live", "drift", "check", "next", "alerts", "note", "type"]
     assert cancer["version"] == 1 and cancer["newest"] == 2 and cancer["holdout"]["metric"] == "accuracy" and cancer["live"] is None and cancer["check"] is None
@@ -156,10 +158,10 @@ def test_drift_is_shown_where_it_was_looked_for_and_unknown_elsewhere(bare):
     connection.executescript(DRIFT)
     connection.close()
     assert fields(status(bare))["drift"] == "never"  # the table is there, and empty
-    for column, verdict, words in (("a", "ok", None), ("b", "drift", "b moved by half"), ("b", "notice", None), ("c", "ok", None)):
+    for column, verdict, words in (("a", "ok", None), ("b", "drift", "b moved by half"), ("b", "notice", None), ("c", "ok", None), ("(score)", "ok", None)):
         change(bare, "INSERT INTO seen VALUES ('cancer', 1, '2026-11-23T08:00:00Z', ?, ?, ?)", column, verdict, words)
-    assert fields(status(bare))["drift"] == "1 of 3"
-    assert json.loads(status(bare, JSON=1))["models"][0]["drift"] == {"version": 1, "time": "2026-11-23T08:00:00Z", "columns": 3, "drifted": 1, "quality": False, "worst": "b moved by half"}
+    assert fields(status(bare))["drift"] == "1 found"
+    assert json.loads(status(bare, JSON=1))["models"][0]["drift"] == {"version": 1, "time": "2026-11-23T08:00:00Z", "columns": 3, "found": 1, "quality": False, "worst": "b moved by half"}
     change(bare, "UPDATE seen SET version = 2")
     assert json.loads(status(bare, JSON=1))["models"][0]["drift"] is None  # of another version than the live one
 
@@ -222,13 +224,11 @@ def test_a_thousand_models_cost_less_than_a_second_and_no_git(bare):
     install(bare)
     (bare.root.parent / "bin/git").write_text("#!/bin/sh\necho git was called >&2\nexit 1\n")
     (bare.root.parent / "bin/git").chmod(0o755)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        lines = status(bare).splitlines()
-        times.append(time.perf_counter() - began)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    lines = status(bare).splitlines()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert sum(line.startswith("model-") for line in lines) == 1000
-    assert min(times) < 1.0, times
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # of the processor: other tests run beside this one
 
 
 def test_a_mistyped_model_is_answered_with_the_nearest(bare):

@@ -97,5 +97,5 @@ def share_missing(column: dict) -> float:
 
 def as_dict(found: Comparison) -> dict:
     """For the record: `a` and `b` instead of production and candidate."""
-    told = asdict(found)
+    told = {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in asdict(found).items()}  # JSON has no word for it
     return {"metric": told["metric"], "a": told["production"], "b": told["candidate"], **{key: told[key] for key in ("difference", "low", "high", "p_better", "p_worse", "rows", "test")}}

@@ -463,7 +463,7 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 def model_alerts(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
     """Open and closed, with whose run raised each."""
-    return connection.execute("SELECT a.*, r.user, r.trigger FROM alerts a LEFT JOIN runs r ON r.id = a.run_id WHERE a.model = ? ORDER BY a.id", (model,)).fetchall()
+    return connection.execute("SELECT a.*, r.user, r.trigger, r.uuid FROM alerts a LEFT JOIN runs r ON r.id = a.run_id WHERE a.model = ? ORDER BY a.id", (model,)).fetchall()
 
 
 def model_retrains(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
@@ -481,10 +481,10 @@ def model_runs(connection: sqlite3.Connection, model: str, scripts: tuple[str, .
 
 
 def drift_now(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    """Of the newest window of each model how many columns were looked at, and how many had drifted or were spoiled."""
+    """Of the newest window of each model how many columns were looked at, and how much was found: drifted, or spoiled."""
     return connection.execute(
-        'SELECT model, max(version) AS version, max(time) AS time, count(DISTINCT "column") AS columns, '
-        "count(DISTINCT CASE WHEN verdict IN ('drift', 'quality') THEN \"column\" END) AS drifted, max(verdict = 'quality') AS quality FROM drift_latest GROUP BY model").fetchall()
+        'SELECT model, max(version) AS version, max(time) AS time, count(DISTINCT CASE WHEN "column" NOT LIKE \'(%\' THEN "column" END) AS columns, '
+        "sum(verdict IN ('drift', 'quality') AND words IS NOT NULL) AS found, max(verdict = 'quality') AS quality FROM drift_latest GROUP BY model").fetchall()
 
 
 def drift_words(connection: sqlite3.Connection) -> list[sqlite3.Row]:

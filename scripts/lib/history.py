@@ -14,7 +14,7 @@ def events(run: Run, paths: ModelPaths) -> list[dict]:
     recorded = audit.entries(paths.audit)
     told = {entry["run"] for entry in recorded if entry["event"] == "refused"}
     found = [event(entry["time"], entry["user"], entry["trigger"], entry["event"], audit.words(entry)) for entry in recorded]
-    found += [*retrainings(run, paths.name, told), *alerts(run, paths.name), *scorings(run, paths.name), *runs_told(run, paths.name, told)]
+    found += [*retrainings(run, paths.name, told), *alerts(run, paths.name, {entry["run"] for entry in recorded}), *scorings(run, paths.name), *runs_told(run, paths.name, told)]
     return condensed(sorted(found, key=lambda each: each["time"]))
 
 
@@ -28,10 +28,11 @@ def retrainings(run: Run, model: str, told: set[str]) -> list[dict]:
             for row in db.model_retrains(run.db, model) if row["outcome"] == "postponed" or row["outcome"] == "refused" and row["uuid"] not in told]
 
 
-def alerts(run: Run, model: str) -> list[dict]:
+def alerts(run: Run, model: str, recorded: set[str]) -> list[dict]:
+    """When each was raised and resolved; its text is left to the audit where the same run wrote what happened there."""
     found = []
     for row in db.model_alerts(run.db, model):
-        found.append(event(row["raised"], row["user"], row["trigger"], "alert", f"ALERT {row['kind']}: {row['text']}"))
+        found.append(event(row["raised"], row["user"], row["trigger"], "alert", f"ALERT {row['kind']}" + ("" if row["uuid"] in recorded else f": {row['text']}")))
         if row["resolved"]:
             found.append(event(row["resolved"], row["user"], row["trigger"], "alert over", f"the alert '{row['kind']}' is over"))
     return found

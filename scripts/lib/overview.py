@@ -1,35 +1,31 @@
 """What there is to know of each model at a glance: read from metrics.db in a few queries, from no model's files but model.toml."""
 import re
-import tomllib
-from dataclasses import dataclass
+from collections import namedtuple
 from datetime import datetime, timedelta
 
-from lib import clock, config, db, schedule, versions
+from lib import clock, db, schedule, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
-from lib.settings import Retrain
 
 SECTION = re.compile(r"^[ \t]*\[[ \t]*retrain[ \t]*\][^\n]*\n(?:(?![ \t]*\[)[^\n]*\n?)*", re.M)
 WEEK = timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class Cron:
-    """The next tick of the job that watches the models, and why there is none."""
-
-    script: str = ""
-    entry: schedule.Entry | None = None
-    problem: str = ""
+class Cron(namedtuple("Cron", "jobs script entry problem", defaults=("", None, ""))):
+    """The jobs that cron will start (job and time, the next first), the one of them that watches the models, and why there is none."""
 
 
 def cron(run: Run) -> Cron:
     entries, problem = schedule.installed(run.root)
+    now = datetime.fromisoformat(clock.now())
+    times = {entry.script: schedule.upcoming(entry, now) for entry in entries}
+    jobs = [{"job": script, "time": clock.stamp(time)} for script, time in sorted(times.items(), key=lambda each: str(each[1])) if time]
     for script in ("retrain", "check"):
         entry = next((entry for entry in entries if entry.script == script), None)
         if entry:
-            return Cron(script, entry)
-    return Cron(problem=problem or "crontab.txt has no entry that checks the models")
+            return Cron(jobs, script, entry)
+    return Cron(jobs, problem=problem or "crontab.txt has no entry that checks the models")
 
 
 def facts(run: Run, names: list[str], ticks: Cron) -> list[dict]:
@@ -82,33 +78,40 @@ def due(run: Run, row, ticks: Cron) -> dict | None:
     tick = schedule.upcoming(ticks.entry, now)
     if tick is None:
         return None
-    again = retrain_settings(ModelPaths(run.root, row["model"])) if ticks.script == "retrain" else None
-    if again and retraining_is_due(run, row, again, tick):
+    dropped = row["verdict"] == "dropped" and row["checked_version"] == row["version"]
+    again = retrain_settings(ModelPaths(run.root, row["model"]), dropped) if ticks.script == "retrain" else None
+    if again and (dropped or calendar_says(run, row, again, tick)):
         first = allowed(run, row["model"], again, now)
         return {"job": "retrain", "time": clock.stamp(schedule.upcoming(ticks.entry, max(now, first - timedelta(minutes=1))) or tick)}
     return {"job": "check", "time": clock.stamp(tick)}
 
 
-def retrain_settings(paths: ModelPaths) -> Retrain | None:
-    """[retrain] of model.toml, read on its own: all of it would take milliseconds a model. None if it is wrong."""
+def retrain_settings(paths: ModelPaths, needed: bool):
+    """[retrain] of model.toml, read on its own: all of it would take milliseconds a model. None if it is wrong, or not there nor needed."""
     try:
         found = SECTION.search(paths.config.read_text(encoding="utf-8"))
+        if not (found or needed):
+            return None
+        import tomllib
+        from lib import config
+        from lib.settings import Retrain
         return config.parse_section(Retrain, tomllib.loads(found[0])["retrain"], "retrain") if found else Retrain()
     except (OSError, ValueError, UserError):  # every command that needs it says so
         return None
 
 
-def retraining_is_due(run: Run, row, again: Retrain, tick: datetime) -> bool:
-    if row["verdict"] == "dropped" and row["checked_version"] == row["version"]:
-        return True
+def calendar_says(run: Run, row, again, tick: datetime) -> bool:
+    """Whether [retrain] every has passed by then."""
+    from lib import config
     if not again.every:
         return False
     last = max([row["newest_created"], *(attempt["time"] for attempt in db.attempts(run.db, row["model"], "")[-1:])])
     return tick - datetime.fromisoformat(last) >= timedelta(seconds=config.seconds(again.every, "retrain.every"))
 
 
-def allowed(run: Run, model: str, again: Retrain, now: datetime) -> datetime:
-    """When cooldown and budget let the next retraining happen."""
+def allowed(run: Run, model: str, again, now: datetime) -> datetime:
+    """When cooldown and budget let the next retraining happen. again: settings.Retrain."""
+    from lib import config
     attempts = [datetime.fromisoformat(row["time"]) for row in db.attempts(run.db, model, clock.stamp(now - WEEK))]
     waits = [now]
     if attempts:
@@ -125,5 +128,5 @@ def drift(run: Run) -> dict[str, dict]:
     worst = {}
     for row in db.drift_words(run.db):
         worst.setdefault(row["model"], row["words"])
-    return {row["model"]: {**{key: row[key] for key in ("version", "time", "columns", "drifted")}, "quality": bool(row["quality"]), "worst": worst.get(row["model"])}
+    return {row["model"]: {**{key: row[key] for key in ("version", "time", "columns", "found")}, "quality": bool(row["quality"]), "worst": worst.get(row["model"])}
             for row in db.drift_now(run.db)}

@@ -172,13 +172,15 @@ def usage(script: str, doc: str, options: tuple[str, ...]) -> str:
 
 def check_variables(script: str, options: tuple[str, ...]) -> None:
     """UserError for a variable on make's command line that is mistyped, or that this script would silently pass over."""
+    if "MAKECMDGOALS" not in os.environ:  # another Makefile's call, whose variables are its own
+        return
     _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
     takes = f"{script} takes {' '.join(f'{name}=' for name in options) or 'no variable'}. See: make {script} HELP=1"
     for name in (word.partition("=")[0].rstrip(":+?!") for word in re.findall(r"(?:[^\s\\]|\\.)+", given)):
         near = difflib.get_close_matches(name.upper(), options, 1, NEAR)
         if name not in OPTIONS and name not in MAKES_OWN and near:
             raise UserError(f"there is no variable {name}=. Did you mean {near[0]}=? {takes}")
-        if name in OPTIONS and name not in options and os.environ.get("MAKECMDGOALS") == script:  # with several targets it may be for another one
+        if name in OPTIONS and name not in options and os.environ["MAKECMDGOALS"] == script:  # with several targets it may be for another one
             raise UserError(f"{name}= means nothing here: {takes}")
 
 

@@ -1,7 +1,7 @@
 """When cron next runs which job: read from the entries that are installed, not from those that could be."""
 import contextlib
 import re
-from dataclasses import dataclass
+from collections import namedtuple
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,15 +16,11 @@ EVERY = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *"
 FAR = 366 * 8  # days to look ahead: the longest wait is for a 29th of February
 
 
-@dataclass(frozen=True)
-class Entry:
-    script: str
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: frozenset[int]
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    either: bool  # a day of the month and one of the week are named: one of them is enough (crontab(5))
+class Entry(namedtuple("Entry", "script minutes hours days months weekdays either")):
+    """A line of the crontab that starts a script, its five fields as sets of numbers.
+
+    either: a day of the month and one of the week are named, so that one of them is enough (crontab(5)).
+    """
 
     def on(self, day: datetime) -> bool:
         date, week = day.day in self.days, day.isoweekday() % 7 in self.weekdays

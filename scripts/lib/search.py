@@ -74,8 +74,9 @@ def run(connection: sqlite3.Connection, run_id: int, fingerprint: str, config: C
     resumed = len(done)
     todo = [(trial, fold) for trial in range(len(tried)) for fold in range(len(parts)) if (trial, fold) not in done]
     errors = []
-    work = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", backend="loky", initializer=leave_interrupts)(
-        delayed(fit_fold)(config, tried[trial], features, truth, *parts[fold], trial, fold) for trial, fold in todo)
+    with started_without_interrupts():
+        work = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered")(
+            delayed(fit_fold)(config, tried[trial], features, truth, *parts[fold], trial, fold) for trial, fold in todo)
     with Progress("search", len(tried) * len(parts), "folds") as progress, ended(work):
         for trial, fold, value, error, seconds in work:
             done[trial, fold] = value
@@ -91,9 +92,17 @@ def run(connection: sqlite3.Connection, run_id: int, fingerprint: str, config: C
     return Best(tried[trial], means[trial], trial, len(todo), resumed)
 
 
-def leave_interrupts() -> None:
-    """In a worker: Ctrl-C reaches every process of the terminal, and only the one that leads says so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextlib.contextmanager
+def started_without_interrupts():
+    """Processes started within ignore Ctrl-C, which reaches all of a terminal's: only the one that leads says so.
+
+    Blocking the signal would not do: joblib's resource tracker unblocks it before the workers start.
+    """
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

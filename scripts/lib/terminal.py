@@ -2,23 +2,18 @@
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from collections import namedtuple  # dataclasses take longer to import than a status takes to show
 
 CODES = {"red": "31", "green": "32", "yellow": "33", "faint": "2"}
 GAP = "  "
 
 
-@dataclass(frozen=True)
-class Cell:
-    text: str
-    colour: str = ""
+class Cell(namedtuple("Cell", "text colour", defaults=("",))):
+    """A text and its colour, one of CODES or none."""
 
 
-@dataclass(frozen=True)
-class Column:
-    title: str
-    right: bool = False
-    spare: int = 0  # on a narrow terminal the column with the highest number is left out first; 0: never
+class Column(namedtuple("Column", "title right spare", defaults=(False, 0))):
+    """right: its cells end in line. spare: on a narrow terminal the column with the highest number is left out first; 0: never."""
 
 
 def coloured() -> bool:
