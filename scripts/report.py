@@ -6,6 +6,7 @@ make report MODEL=churn     # a page of this one; metrics.prom is always of all
 import sys
 
 from lib import clock, files, headlines, openmetrics, readings, report, runs, watched
+from lib.progress import Progress
 from lib.readings import Records
 from lib.runs import Run
 
@@ -19,7 +20,8 @@ def work(run: Run) -> int:
     folder = run.root / "models"
     with files.lock(folder / ".report.lock", f"report by {run.user}", runs.LOCK_WAIT):
         files.sweep_temporaries(folder)
-        text = report.page(run.root, shown, None if named else records.get("", Records()), now, f"{run.host}, {run.root}")
+        with Progress("report", len(shown), "models") as progress:
+            text = report.page(run.root, shown, None if named else records.get("", Records()), now, f"{run.host}, {run.root}", progress.at)
         files.write(folder / "report.html", text.encode())
         figures = openmetrics.text(openmetrics.families(models, readings.jobs(run.db, now), now))
         files.write(folder / "metrics.prom", figures.encode())

@@ -98,7 +98,7 @@ def windows(connection, root: Path, name: str, drifted: bool, live: int, start: 
         verdict = "drift" if moved else "ok"
         run = add_run(connection, name, "drift", when, seconds=0.5)
         window = db.insert(connection, "drift_windows", run_id=run, model=name, version=live, time=clock.stamp(when), rows=150, first=clock.stamp(when - timedelta(days=1)), last=clock.stamp(when), verdict=verdict,
-                           words="")
+                           words="", level=1e-4, budget=0.5)
         for place, column in enumerate(COLUMNS):
             bad = moved and place < 5 and number > days - 15 + 3 * place
             notice = chance.random() < 0.004

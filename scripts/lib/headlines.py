@@ -53,7 +53,7 @@ def mean(days: list[Day]) -> float | None:
 def last_spell(days: list[Day], limit: float, higher: bool) -> tuple[int, int] | None:
     """(first, last) index of the last stretch on the wrong side of the limit: days beyond doubt less than a week apart, and the wrong days that follow."""
     wrong = [day.value < limit if higher else day.value > limit for day in days]
-    doubtless = [index for index, day in enumerate(days) if wrong[index]
+    doubtless = [index for index, day in enumerate(days) if wrong[index] and day.low is not None
                  and (day.value + (day.high - day.value) * BEYOND_DOUBT < limit if higher else day.value - (day.value - day.low) * BEYOND_DOUBT > limit)]
     if not doubtless:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
 
-from lib.scales import Scale, date_ticks, nice_ticks, tick_words, ticks_within
+from lib.scales import Scale, date_ticks, figure, nice_ticks, tick_words, ticks_within
 
 HEIGHT = 200  # of the plotting area, in pixels
 TOP = 24  # above it, for the marks' names
@@ -141,7 +141,7 @@ def curve(points: list[Point], first: int, scale: Scale, kind: str) -> list[str]
 def beside(end: float, limit: float | None, words: str, scale: Scale) -> list[str]:
     """The limit's line, and to the right of the plot its name and the last value, kept apart."""
     y = scale.at(end)
-    parts = [f'<text class="last" x="100%" dx="6" y="{number(y + 5)}">{tick_words([end, end + 0.001 * max(abs(end), 1)])[0]}</text>']
+    parts = [f'<text class="last" x="100%" dx="6" y="{number(y + 5)}">{figure(end)}</text>']
     if limit is not None:
         line = scale.at(limit)
         text = line if abs(line - y) >= 16 else y + (16 if line >= y else -16)

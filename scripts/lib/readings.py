@@ -1,6 +1,5 @@
 """What metrics.db says of all models at once, for the report and the metrics file: a few set-based queries, whatever the number of models."""
 import json
-import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -43,9 +42,7 @@ FROM runs WHERE started >= :since GROUP BY model, week, script ORDER BY model, w
 DRIFT_DAYS = """
 SELECT model, substr(time, 1, 10) AS day, id, version, rows, first, last, time, verdict, words, max((verdict <> 'ok') * 1000000000000 + id) AS worst
 FROM drift_windows WHERE time >= :since GROUP BY model, day ORDER BY model, day"""
-DRIFT_LAST = """
-SELECT w.*, (SELECT count(DISTINCT "column") FROM drift d WHERE d.window_id = w.id) AS columns
-FROM drift_windows w WHERE w.id IN (SELECT max(id) FROM drift_windows GROUP BY model)"""
+DRIFT_LAST = "SELECT * FROM drift_windows WHERE id IN (SELECT max(id) FROM drift_windows GROUP BY model)"
 DRIFT_EFFECTS = """
 SELECT model, "column", max(coalesce(abs(value), 9e999) / "limit") AS times FROM drift
 WHERE "limit" > 0 AND window_id IN (SELECT max(id) FROM drift_windows GROUP BY model)
@@ -85,33 +82,43 @@ class Day:
 class Records:
     """The rows about one model; those of the runs that name no model are under the empty name."""
 
-    versions: list[sqlite3.Row] = field(default_factory=list)
+    versions: list[db.Row] = field(default_factory=list)
     places: dict[tuple[str, int], int] = field(default_factory=dict)  # on the leaderboard, by metric and version
-    deployments: list[sqlite3.Row] = field(default_factory=list)
-    outcomes: list[sqlite3.Row] = field(default_factory=list)
+    deployments: list[db.Row] = field(default_factory=list)
+    outcomes: list[db.Row] = field(default_factory=list)
     logged: int = 0  # predictions in the log, counted by a check or not yet
-    check: sqlite3.Row | None = None  # the last one
+    last_check: db.Row | None = None
     dropped_since: str | None = None  # the first of the checks that have said "dropped" up to now
-    retrains: list[sqlite3.Row] = field(default_factory=list)
-    alerts: list[sqlite3.Row] = field(default_factory=list)  # open ones first, then the newest
-    failures: list[sqlite3.Row] = field(default_factory=list)
-    weeks: list[sqlite3.Row] = field(default_factory=list)
-    drift: sqlite3.Row | None = None  # the last window, with the number of columns that were measured
-    drift_windows: list[sqlite3.Row] = field(default_factory=list)  # one a day, or one a week where there are many days
-    drift_found: list[sqlite3.Row] = field(default_factory=list)  # what was found in those windows, worst first
-    drift_effects: list[sqlite3.Row] = field(default_factory=list)  # of each column in the last window the largest effect, as a multiple of the smallest that counts
+    retrains: list[db.Row] = field(default_factory=list)
+    alerts: list[db.Row] = field(default_factory=list)  # open ones first, then the newest
+    failures: list[db.Row] = field(default_factory=list)
+    weeks: list[db.Row] = field(default_factory=list)
+    last_drift: db.Row | None = None  # the last window
+    drift_windows: list[db.Row] = field(default_factory=list)  # one a day, or one a week where there are many days
+    drift_found: list[db.Row] = field(default_factory=list)  # what was found in those windows, worst first
+    drift_effects: list[db.Row] = field(default_factory=list)  # of each column in the last window the largest effect, as a multiple of the smallest that counts
 
     @property
-    def live(self) -> sqlite3.Row | None:
+    def live(self) -> db.Row | None:
         """The version that is live, with `since`."""
         return next((row for row in self.versions if row["since"]), None)
 
     @property
-    def open_alerts(self) -> list[sqlite3.Row]:
+    def check(self) -> db.Row | None:
+        """The last check, if it was of the version that is live."""
+        return self.last_check if self.last_check and self.live and self.last_check["version"] == self.live["version"] else None
+
+    @property
+    def drift(self) -> db.Row | None:
+        """The last window of rows that were compared, if the version that is live scored them."""
+        return self.last_drift if self.last_drift and self.live and self.last_drift["version"] == self.live["version"] else None
+
+    @property
+    def open_alerts(self) -> list[db.Row]:
         return [row for row in self.alerts if row["resolved"] is None]
 
 
-def read(connection: sqlite3.Connection, now: str) -> dict[str, Records]:
+def read(connection: db.Connection, now: str) -> dict[str, Records]:
     """Everything by model, as of one moment: a writer in between does not tear it apart."""
     since = (date.fromisoformat(now[:10]) - timedelta(days=SPAN - 1)).isoformat()
     with db.snapshot(connection):
@@ -128,22 +135,22 @@ def read(connection: sqlite3.Connection, now: str) -> dict[str, Records]:
         logged = {row["model"]: row["rows"] for row in db.select(connection, LOGGED)}
         places = grouped(db.select(connection, PLACES))
     names = set(checks).union(*found.values())
-    return {name: Records(**{table: rows[name] for table, rows in found.items() if name in rows}, logged=logged.get(name, 0), check=checks.get(name), dropped_since=dropped.get(name), drift=last.get(name),
+    return {name: Records(**{table: rows[name] for table, rows in found.items() if name in rows}, logged=logged.get(name, 0), last_check=checks.get(name), dropped_since=dropped.get(name), last_drift=last.get(name),
                           places={(row["metric"], row["version"]): row["place"] for row in places.get(name, ())}) for name in names}
 
 
-def grouped(rows: list[sqlite3.Row]) -> dict[str, list[sqlite3.Row]]:
+def grouped(rows: list[db.Row]) -> dict[str, list[db.Row]]:
     groups = defaultdict(list)
     for row in rows:
         groups[row["model"] or ""].append(row)
     return dict(groups)
 
 
-def thinned(windows: list[sqlite3.Row]) -> list[sqlite3.Row]:
+def thinned(windows: list[db.Row]) -> list[db.Row]:
     """Windows of single days as they are; where the days are many, of each week the last window that found something, else the last."""
     if date.fromisoformat(windows[-1]["day"]) - date.fromisoformat(windows[0]["day"]) < timedelta(days=DRIFT_DAILY):
         return windows
-    weeks: dict[date, sqlite3.Row] = {}
+    weeks: dict[date, db.Row] = {}
     for row in windows:
         day = date.fromisoformat(row["day"])
         monday = day - timedelta(days=day.weekday())
@@ -152,21 +159,21 @@ def thinned(windows: list[sqlite3.Row]) -> list[sqlite3.Row]:
     return list(weeks.values())
 
 
-def jobs(connection: sqlite3.Connection, now: str) -> list[sqlite3.Row]:
+def jobs(connection: db.Connection, now: str) -> list[db.Row]:
     """Of each script the last success and the last failure, and the failures within a day."""
     yesterday = (date.fromisoformat(now[:10]) - timedelta(days=1)).isoformat() + now[10:]
     return db.select(connection, SUCCESSES, yesterday=yesterday)
 
 
-def days(outcomes: list[sqlite3.Row], bounds: dict[int, float]) -> list[Day]:
-    """One Day for each day, its versions added up. bounds: of a regression, the largest acceptable mae by version."""
+def days(outcomes: list[db.Row], bounds: dict[int, float]) -> list[Day]:
+    """One Day for each day, its versions added up. bounds: of a regression, the largest acceptable mae by version; without it there is no interval."""
     by_day = defaultdict(list)
     for row in outcomes:
         by_day[row["day"]].append(row)
     return [one_day(date.fromisoformat(day).toordinal(), rows, bounds) for day, rows in sorted(by_day.items())]
 
 
-def one_day(day: int, rows: list[sqlite3.Row], bounds: dict[int, float]) -> Day:
+def one_day(day: int, rows: list[db.Row], bounds: dict[int, float]) -> Day:
     versions = tuple(sorted({row["version"] for row in rows if row["predictions"]}))
     predictions, labels = sum(row["predictions"] for row in rows), sum(row["labels"] for row in rows)
     if not labels:
@@ -176,12 +183,14 @@ def one_day(day: int, rows: list[sqlite3.Row], bounds: dict[int, float]) -> Day:
         low, high = wilson_interval(wrong, labels)
         return Day(day, versions, predictions, labels, 1 - wrong, 1 - high, 1 - low)
     mean = sum(row["errors"] for row in rows) / labels
+    if any(row["version"] not in bounds for row in rows if row["labels"]):
+        return Day(day, versions, predictions, labels, mean)
     half = 1.96 * (variance(rows, labels, bounds) / labels) ** 0.5
     return Day(day, versions, predictions, labels, mean, max(mean - half, 0.0), mean + half)
 
 
-def variance(rows: list[sqlite3.Row], labels: int, bounds: dict[int, float]) -> float:
+def variance(rows: list[db.Row], labels: int, bounds: dict[int, float]) -> float:
     """Of the absolute errors, from the sums of clipped losses: a loss is an error divided by CLIP times the version's bound."""
-    units = [CLIP * bounds.get(row["version"], 0.0) for row in rows]
-    mean = sum(row["losses"] * unit for row, unit in zip(rows, units)) / labels
-    return max(sum(row["squares"] * unit ** 2 for row, unit in zip(rows, units)) / labels - mean ** 2, 0.0)
+    units = [(row, CLIP * bounds[row["version"]]) for row in rows if row["labels"]]
+    mean = sum(row["losses"] * unit for row, unit in units) / labels
+    return max(sum(row["squares"] * unit ** 2 for row, unit in units) / labels - mean ** 2, 0.0)

@@ -41,7 +41,7 @@ def stage(paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stag
     manifest = versions.manifest_of(paths, version)
     script = manifest.get("script") or ("retrain" if manifest["holdout"].startswith("the newest ") else "train")
     there, needed = (frozenset({version.tag}), [version]) if script == "train" else before(known, version)
-    lent = objects(paths, needed)
+    lent, fetched = objects(paths, needed)
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
@@ -60,6 +60,8 @@ def stage(paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stag
         yield Stage(ModelPaths(root, paths.name), version, manifest, script, there)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        for oid in fetched if version.number in versions.pruned(paths) else ():  # what was pruned here stays pruned
+            git.lfs_object(paths.root, oid).unlink(missing_ok=True)
 
 
 def before(known: Registry, version: Version) -> tuple[frozenset[str], list[Version]]:
@@ -75,17 +77,18 @@ def before(known: Registry, version: Version) -> tuple[frozenset[str], list[Vers
     return there, [version, *(known.versions[number] for number in {newest, *live})]
 
 
-def objects(paths: ModelPaths, needed: list[Version]) -> dict[str, Path]:
-    """The Git LFS objects of the versions, fetched where they were pruned. Failed if one can't be had, or is damaged."""
-    found = {}
+def objects(paths: ModelPaths, needed: list[Version]) -> tuple[dict[str, Path], set[str]]:
+    """The Git LFS objects of the versions, and which had to be fetched. Failed if one can't be had, or is damaged."""
+    found, fetched = {}, set()
     for tag, wanted in lfs.needed(paths.root, needed).items():
         missing = [name for name, oid in wanted.items() if not git.sound(paths.root, oid)]
         if missing:
             git.fetch_lfs(paths.root, [tag], missing)
+            fetched |= {wanted[name] for name in missing}
         for name, oid in wanted.items():
             git.open_lfs_object(paths.root, oid, name, tag).close()  # says what to do where it is not there
             found[oid] = git.lfs_object(paths.root, oid).resolve()
-    return found
+    return found, fetched
 
 
 def sweep() -> None:

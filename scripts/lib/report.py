@@ -14,10 +14,15 @@ PAGE = Path(__file__).with_name("report.html")
 COLUMNS = 12  # of a table, that can be set flush right
 
 
-def page(root: Path, models: list[Watched], machine: Records | None, now: str, where: str) -> str:
-    """The whole page. machine: what is on record of runs that name no model; None: leave it out. where: the host and folder."""
+def page(root: Path, models: list[Watched], machine: Records | None, now: str, where: str, done) -> str:
+    """The whole page. machine: what is on record of runs that name no model; None: leave it out. where: the host and folder. done: called with the number of models that are finished."""
     year = int(now[:4])
-    content = [overview(models, year), *(section(model, root, year) for model in models), *([everything_else(machine, year)] if machine and machine.weeks else [])]
+    content = [overview(models, year)]
+    for count, model in enumerate(models, start=1):
+        content.append(section(model, root, year, len(models) == 1))
+        done(count)
+    if machine and machine.weeks:
+        content.append(everything_else(machine, year))
     one = models[0].name if len(models) == 1 and machine is None else ""
     title = f"{one or 'Models'} · {day_words(now, None)} {year}"
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
@@ -49,15 +54,19 @@ def state(model: Watched) -> tuple[str, str]:
     kinds = [row["kind"] for row in records.open_alerts]
     if model.problem:
         return "bad", "its model.toml can't be read"
+    if model.forgotten:
+        return "bad", "its records are lost"
     if not records.live:
         return ("bad", f"nothing is live; alert: {', '.join(kinds)}") if kinds else ("", "nothing is live")
     if records.check and records.check["verdict"] == "dropped":
-        return "bad", f"{model.metric} {'too low' if model.metric == 'accuracy' else 'too high'}"
+        return "bad", "accuracy too low" if model.metric == "accuracy" else "mean error too high"
     if kinds:
         return "bad", f"alert: {', '.join(kinds)}"
     if records.drift and records.drift["verdict"] != "ok" and not records.drift["accepted"]:
         return "bad", "drift" if records.drift["verdict"] == "drift" else "spoiled data"
-    if not records.check or records.check["verdict"] == "unknown":
+    if not records.check:
+        return "", "live, not checked yet"
+    if records.check["verdict"] == "unknown":
         return "", "live, too few outcomes to judge"
     return "good", "healthy"
 
@@ -74,7 +83,7 @@ def overview(models: list[Watched], year: int) -> Markup:
         return Markup("")
     rows = [overview_row(model, year) for model in sorted(models, key=lambda model: ("bad", "", "good").index(state(model)[0]))]
     heads = ["model", "state", "live version", "at training", "live", "drift", "last check", "open alerts"]
-    return element("section", element("h2", "Overview"), table("All models, those that need a look first", heads, rows, kind="overview"), aria_label="Overview", id="overview")
+    return element("section", element("h2", "Overview"), table("All models, those that need a look first" if len(models) > 1 else f"{models[0].name} at a glance", heads, rows, kind="overview"), aria_label="Overview", id="overview")
 
 
 def overview_row(model: Watched, year: int) -> list:
@@ -88,7 +97,7 @@ def overview_row(model: Watched, year: int) -> list:
             two(check["verdict"], minute(check["time"])) if check else "–", str(len(records.open_alerts) or "–")]
 
 
-def section(model: Watched, root: Path, year: int) -> Markup:
+def section(model: Watched, root: Path, year: int, alone: bool) -> Markup:
     live = model.records.live
     found, baseline, problem = watched.live_files(root, live) if live else (None, {}, "")
     kind, words = state(model)
@@ -100,7 +109,7 @@ def section(model: Watched, root: Path, year: int) -> Markup:
         parts.append(element("p", model.conf.description, class_="soft"))
     parts += [report_live.section(model, year), report_drift.section(model, root, baseline, year), report_versions.section(model, found, problem),
               report_runs.section(model.records, model.name, year), element("p", element("a", "Back to the overview", href="#overview"), class_="back note")]
-    return element("section", *parts, class_="model", id=f"m-{model.name}", aria_labelledby=f"h-{model.name}")
+    return element("section", *parts, class_="model only" if alone else "model", id=f"m-{model.name}", aria_labelledby=f"h-{model.name}")
 
 
 def everything_else(machine: Records, year: int) -> Markup:

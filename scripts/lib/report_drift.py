@@ -19,11 +19,11 @@ SHOWN = 3  # columns whose distributions are shown
 
 
 def section(model: Watched, root: Path, baseline: dict, year: int) -> Markup:
-    if not model.records.live:
+    live, records = model.records.live, model.records
+    if not live:
         return Markup("")
-    if not model.records.drift:
-        return joined([element("h3", "Drift"), empty("The inputs have not been compared with the training data yet. Do it with", f"make drift MODEL={model.name}")])
-    return joined([element("h3", "Drift"), heat_map(model, year), *shapes(model, root, baseline)])
+    told = [] if records.drift else [empty(f"What v{live['version']} sees has not been compared with its training data yet. Do it with", f"make drift MODEL={model.name}")]
+    return joined([element("h3", "Drift"), *told, *([heat_map(model, year)] if records.drift_windows else []), *(shapes(model, root, baseline) if records.drift else [])])
 
 
 def heat_map(model: Watched, year: int) -> Markup:
@@ -34,19 +34,19 @@ def heat_map(model: Watched, year: int) -> Markup:
         if row["window_id"] in windows:
             by_column.setdefault(row["column"], []).append(row)
     if not by_column:
-        return element("p", headlines.drift(records.drift, [], year), class_="title")
+        return element("p", headlines.drift(records.last_drift, [], year), class_="title")
     first, last = ordinal(records.drift_windows[0]["day"]), ordinal(records.drift_windows[-1]["day"])
     days = 7 if any(ordinal(b["day"]) - ordinal(a["day"]) > 1 for a, b in zip(records.drift_windows, records.drift_windows[1:])) and last - first >= 60 else 1
     starts = {row["id"]: start_of(row["day"], days) for row in records.drift_windows}
     first, last = min(starts.values()), max(starts.values()) + days - 1
-    ranked = sorted(by_column, key=lambda name: (-worst(by_column[name], records.drift["id"]), -len({row["window_id"] for row in by_column[name]}), name))
+    ranked = sorted(by_column, key=lambda name: (-worst(by_column[name], records.last_drift["id"]), -len({row["window_id"] for row in by_column[name]}), name))
     measured = [(start, days) for start in starts.values()]
     rows = [[name, Markup(plots.strip(cells(by_column[name], windows, starts, days, year), measured, first, last, in_words(by_column[name], windows, year)))]
             for name in ranked[:COLUMNS]]
     rows.append([element("span", "", class_="nothing"), Markup(plots.date_line(first, last))])
     more = element("p", f"{headlines.plural(len(ranked) - COLUMNS, 'more column')} with findings: ", element("code", f"sqlite3 metrics.db \"SELECT * FROM drift_latest WHERE model = '{model.name}'\""), class_="note") if len(ranked) > COLUMNS else ""
     signs = key(("measured", "compared, nothing found"), ("notice", "worth a look"), ("drift", "drift"), ("far", "drift, five times what counts"), ("quality", "spoiled data"))
-    title = headlines.drift(records.drift, [row for row in records.drift_found if row["window_id"] == records.drift["id"]], year)
+    title = headlines.drift(records.last_drift, [row for row in records.drift_found if row["window_id"] == records.last_drift["id"]], year)
     return element("div", element("p", title, class_="title"), table(f"{model.name}: what was found, by column and {'week' if days == 7 else 'day'}", ["column", "found"], rows, kind="heat"), signs, more,
                    behind("What was found", findings(model, by_column, ranked, windows)), class_="figure")
 
@@ -112,7 +112,7 @@ def shapes(model: Watched, root: Path, baseline: dict) -> list[Markup]:
             group.setdefault(row["column"], []).append(row)
     known = {**baseline.get("columns", {}), **{f"({name})": facts for name, facts in baseline.get("outputs", {}).items()}}
     names = [name for name in group if name in known][:SHOWN]
-    if window["version"] != model.records.live["version"] or not names:
+    if not names:
         return []
     try:
         seen = recent.columns(ModelPaths(root, model.name), window["version"], window["first"], window["last"], names)

@@ -17,6 +17,8 @@ def section(model: Watched, year: int) -> Markup:
 
 
 def metric(model: Watched, year: int) -> Markup:
+    if model.forgotten:
+        return empty("Something is live, but metrics.db does not know it. Bring its records back from the tags with", f"make restore MODEL={model.name}")
     if not model.records.live:
         newest = model.records.versions[-1]["version"] if model.records.versions else None
         return empty(f"v{newest} is registered, and nothing is live. Make it live with", f"make deploy MODEL={model.name}") if newest else \
@@ -31,15 +33,16 @@ def metric(model: Watched, year: int) -> Markup:
     days, name = model.judged, model.metric
     first, last = span(model)
     daily = last - first < DAILY
-    points = [Point(day.ordinal, day.value, day.low, day.high) for day in days]
+    points = [Point(day.ordinal, day.value, day.value if day.low is None else day.low, day.value if day.high is None else day.high) for day in days]
     bound = f"{'≥' if name == 'accuracy' else '≤'} {model.limit:.4g}" if model.limit is not None else ""
     label = f"{name} by day from {day_words(first, year)} to {day_words(last, year)}, with 95 % intervals; the table below has the figures"
     plot = plots.over_time(points, [] if daily else trend(days), hovers(days, daily), model.limit, bound, switches(model, first, year), refused(model, first, year), first, last,
                            1.0 if name == "accuracy" else float("inf"), label)
+    dropped = model.records.dropped_since if model.records.check and model.records.check["verdict"] == "dropped" else None
     rings = [("ring", "retrained, nothing better")] if refused(model, first, year) else []
     lines = (("line", f"{name} of a day's predictions"),) if daily else (("line", "mean of seven days"), ("faint", f"{name} of a day's predictions"))
     signs = key(*lines, ("band", "95 % interval of a day"), *([("limit", "limit")] if bound else []), ("mark", "a version goes live"), *rings)
-    return figure(headlines.live_metric(days, name, model.limit, model.records.dropped_since, year), plot, signs, figures(model, name))
+    return figure(headlines.live_metric(days, name, model.limit, dropped, year), plot, signs, figures(model, name))
 
 
 def ordinal(day: str) -> int:
@@ -100,7 +103,7 @@ def figures(model: Watched, metric: str) -> Markup:
 
 
 def interval(day: Day) -> str:
-    return "–" if day.value is None else f"{number(day.low)} to {number(day.high)}"
+    return "–" if day.low is None else f"{number(day.low)} to {number(day.high)}"
 
 
 def lowest_and_highest(days: list[Day]) -> str:

@@ -99,9 +99,9 @@ def read_manifest(folder: Path, version: Version) -> dict:
     try:
         content = (folder / "manifest.json").read_bytes()
     except OSError as error:
-        raise Refused(f"{folder / 'manifest.json'} can't be read ({error.strerror}). {bring_back(folder, version)}") from None
+        raise Refused(f"{folder / 'manifest.json'} can't be read ({error.strerror}). {bring_back(version)}") from None
     if hashlib.sha256(content).hexdigest() != version.manifest_sha256:
-        raise Refused(f"{folder / 'manifest.json'} is not what the tag {version.tag} says: it was changed. {bring_back(folder, version)}")
+        raise Refused(f"{folder / 'manifest.json'} is not what the tag {version.tag} says: it was changed. {bring_back(version)}")
     return json.loads(content)
 
 
@@ -110,16 +110,16 @@ def read_verified(folder: Path, version: Version, manifest: dict, name: str) -> 
     try:
         content = (folder / name).read_bytes()
     except OSError as error:
-        raise Refused(f"{folder / name} can't be read ({error.strerror}). {bring_back(folder, version)}") from None
+        raise Refused(f"{folder / name} can't be read ({error.strerror}). {bring_back(version)}") from None
     if git.POINTER.match(content):
         raise Refused(f"{folder / name} is a Git LFS pointer, not the file. {bring_back(folder, version)}")
     if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-        raise Refused(f"{folder / name} is not what the tag {version.tag} says: it was changed or damaged. {bring_back(folder, version)}")
+        raise Refused(f"{folder / name} is not what the tag {version.tag} says: it was changed or damaged. {bring_back(version)}")
     return content
 
 
-def bring_back(folder: Path, version: Version) -> str:
-    return f"Bring it back with: rm -r models/{version.model}/{folder.name} && make restore MODEL={version.model}"
+def bring_back(version: Version) -> str:
+    return f"Bring it back with: make restore MODEL={version.model}"
 
 
 def verify_folder(folder: Path, version: Version) -> dict:

@@ -24,6 +24,7 @@ class Watched:
     days: list[Day]  # of the time shown, those with predictions
     limit: float | None  # the lowest accuracy or largest mae that live figures are held against
     matured_until: str  # predictions of days up to this one are old enough to be judged
+    forgotten: bool  # something is live, and metrics.db does not know it
 
     @property
     def judged(self) -> list[Day]:
@@ -41,8 +42,20 @@ def gather(root: Path, records: Records, name: str, now: str) -> Watched:
         conf, problem = config.load(files.ModelPaths(root, name).config), ""
     except UserError as error:
         conf, problem = None, str(error)
-    bounds = {row["version"]: monitor.bound_of(conf, version_of(row)) for row in records.versions if row["mae"] is not None} if conf and conf.task == "regression" else {}
-    return Watched(name, conf, problem, records, readings.days(records.outcomes, bounds), limit_of(conf, records), mature_day(conf, now))
+    return Watched(name, conf, problem, records, readings.days(records.outcomes, bounds(conf, records)), limit_of(conf, records), mature_day(conf, now), forgotten(root, records, name))
+
+
+def bounds(conf: Config | None, records: Records) -> dict[int, float]:
+    """Of a regression, the largest acceptable mae by version, in whose multiples the losses were counted; without those for which it is not known."""
+    if conf is None or conf.task != "regression":
+        return {}
+    named = limit_of(conf, Records())
+    return {row["version"]: monitor.bound_of(conf, version_of(row)) for row in records.versions if named is not None or row["mae"] is not None}
+
+
+def forgotten(root: Path, records: Records, name: str) -> bool:
+    """Whether something is live of which metrics.db knows nothing: it was lost, and the tags can bring it back."""
+    return not records.versions and files.ModelPaths(root, name).production.is_symlink()
 
 
 def limit_of(conf: Config | None, records: Records) -> float | None:
@@ -50,7 +63,7 @@ def limit_of(conf: Config | None, records: Records) -> float | None:
     named = None
     if conf:
         named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae") if conf.task == "regression" else conf.thresholds.min.get("accuracy")
-    return named if named is not None or records.check is None else records.check["floor"]
+    return named if named is not None or records.last_check is None else records.last_check["floor"]
 
 
 def mature_day(conf: Config | None, now: str) -> str:
