@@ -9,6 +9,7 @@ from pathlib import Path
 from lib.errors import Failed, UserError
 from lib.schema import MIGRATIONS
 
+Connection, Row = sqlite3.Connection, sqlite3.Row  # for those above who say what they take and give
 WAIT = 30  # seconds to wait for another writer
 
 
