@@ -70,8 +70,8 @@ def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:
     run.record(model=paths.name)
     with run.lock(paths):
         bring_back_config(paths, known)
-        registry.complete_audit(paths, known)
-        registry.complete_record(run, known)
+        registry.complete_audit(run, paths, known)
+        registry.complete_record(run, paths, known)
         fetch_objects(run, paths, known)
         bring_back_parts(run, problems, paths, known)
         for version in known.versions.values():

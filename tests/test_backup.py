@@ -215,7 +215,7 @@ def points(project, tmp_path) -> list[tuple[str, int]]:
     subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", f"trace={','.join(CHANGING)}", sys.executable, "scripts/backup.py"], cwd=project.root,
                    env={**project.env, "TO": str(tmp_path / "traced")}, check=True, capture_output=True)
     count = dict.fromkeys(CHANGING, 0)
-    process = log.read_text().split(maxsplit=1)[0]
+    process = next(line.split()[0] for line in log.read_text().splitlines() if "rename(" in line and 'backup.json"' in line)
     for line in log.read_text().splitlines():
         pid, _, call = line.partition(" ")
         name = call.strip().partition("(")[0]
