@@ -29,7 +29,7 @@ def work(run: Run) -> int:
     for option in ("TARGET", "ID", "TIME"):
         name = run.options[option]
         if name and name not in header.names:
-            raise UserError(f"{option}={name} is not a column of {source}.{config.nearest(name, header.names)} It has: {', '.join(header.names)}.")
+            raise UserError(f"{option}={name} is not a column of {source}.{config.nearest(name, header.names)} It has: {csvfile.listed(header.names, str)}.")
     run.record(model=paths.name)
     make(run, paths, source, header, target)
     return 0

@@ -10,6 +10,8 @@ import pytest
 from conftest import edit
 from test_verify import everything
 
+from lib.schema import MIGRATIONS
+
 SOURCE = "data/cancer/train/0001.csv"
 BACK = "Bring it back with: rm -r models/cancer/v1 && make restore MODEL=cancer"
 
@@ -41,10 +43,11 @@ FILES = {
 
 
 def unchanged(root) -> dict:
-    return {name: what for name, what in everything(root).items() if not name.endswith(".lock") and "/rejected" not in name}
+    """Every file but locks, and the copies of what was refused."""
+    return {name: what for name, what in everything(root).items() if what[1] is not None and not name.endswith(".lock") and "/rejected/" not in name}
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in ("folder.csv", "empty.csv") else name for name in FILES])
 def test_a_file_that_is_none_is_refused_by_whoever_is_given_it(trained, files_of, name):
     before = unchanged(trained.root)
     for script, options in (("predict", {"OUT": "out.csv"}), ("label", {}), ("ingest", {}), ("evaluate", {}), ("new", {"MODEL": "other", "TARGET": "c1"})):
@@ -55,7 +58,7 @@ def test_a_file_that_is_none_is_refused_by_whoever_is_given_it(trained, files_of
 
 @pytest.mark.parametrize("script, name, words", [
     ("predict", "wide.csv", "{path} has no column 'mean radius', 'mean texture', "),
-    ("evaluate", "wide.csv", "{path} has no column 'mean radius', 'mean texture', "),
+    pytest.param("evaluate", "wide.csv", "{path} has no column 'mean radius', 'mean texture', ", marks=pytest.mark.slow),
     ("label", "wide.csv", "{path} needs a column id and a column label (or diagnosis); it has: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19 and 4,980 more."),
     ("ingest", "wide.csv", "{path}: 5,031 faults, so nothing was taken in. The file and its reasons are in data/cancer/rejected/ ("),
     ("label", "field.csv", "{path}, line 2: a field of more than 16,777,216 characters. Is a quote opened and never closed?"),
@@ -75,7 +78,7 @@ def test_a_file_that_does_not_fit_is_refused_in_a_line_of_bearable_length(traine
 
 def test_five_thousand_columns_are_a_table_like_any_other(project, files_of):
     done = project.run("new", code=2, MODEL="wide", CSV=files_of / "wide.csv", TARGET="nowhere")
-    assert done.stderr.startswith("new: ") and "'nowhere'" in done.stderr and done.stderr.count("\n") == 1 and len(done.stderr) < 1000
+    assert done.stderr == f"new: TARGET=nowhere is not a column of {files_of / 'wide.csv'}. It has: {', '.join(f'c{i}' for i in range(20))} and 4,980 more.\n"
     assert not (project.root / "models/wide").exists()
 
 
@@ -97,11 +100,11 @@ def test_a_loop_of_links_is_one_line(trained, files_of):
 
 @pytest.mark.parametrize("name, damage, words", [
     ("model.joblib", lambda path: os.truncate(path, 100), "is not what the tag cancer/v1 says: it was changed or damaged. "),
-    ("model.joblib", lambda path: os.truncate(path, 0), "is not what the tag cancer/v1 says: it was changed or damaged. "),
-    ("model.joblib", lambda path: path.unlink(), "can't be read (No such file or directory). "),
-    ("model.joblib", lambda path: (path.unlink(), path.mkdir()), "can't be read (Is a directory). "),
+    pytest.param("model.joblib", lambda path: os.truncate(path, 0), "is not what the tag cancer/v1 says: it was changed or damaged. ", marks=pytest.mark.slow),
+    pytest.param("model.joblib", lambda path: path.unlink(), "can't be read (No such file or directory). ", marks=pytest.mark.slow),
+    pytest.param("model.joblib", lambda path: (path.unlink(), path.mkdir()), "can't be read (Is a directory). ", marks=pytest.mark.slow),
     ("model.joblib", lambda path: path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"), "is a Git LFS pointer, not the file. "),
-    ("model.toml", lambda path: path.write_text("task = 1"), "is not what the tag cancer/v1 says: it was changed or damaged. "),
+    pytest.param("model.toml", lambda path: path.write_text("task = 1"), "is not what the tag cancer/v1 says: it was changed or damaged. ", marks=pytest.mark.slow),
     ("manifest.json", lambda path: path.write_text("{"), "is not what the tag cancer/v1 says: it was changed. "),
 ])
 def test_a_version_that_is_not_whole_is_not_used(trained, name, damage, words):
@@ -153,9 +156,10 @@ def test_a_model_of_another_scikit_learn_is_refused_with_both_versions_named_or_
     assert trained.run("deploy", **elsewhere).stderr == f"warning: cancer v2 {warning}"
 
 
+@pytest.mark.slow
 def test_train_again_is_possible_where_the_live_model_does_not_load_any_more(trained, elsewhere):
     done = trained.run("train", FORCE=1, **elsewhere)
-    assert "not compared: cancer v1 was made with scikit-learn" in done.stdout and "cancer v3 registered" in done.stdout
+    assert "not compared: cancer v1 was made with scikit-learn" in done.stdout and "cancer: v3 registered" in done.stdout
 
 
 # metrics.db
@@ -185,7 +189,7 @@ CURE = "Bring it back from a backup, or move it away (mv metrics.db metrics.db.b
 @pytest.mark.parametrize("damage, words", [
     (no_database, f"is not a sound SQLite database (file is not a database). {CURE}"),
     (half_a_database, f"is not a sound SQLite database (database disk image is malformed). {CURE}"),
-    (of_the_future, "was made by a newer version of these scripts (schema 99, known here 3). Update the scripts: git pull"),
+    (of_the_future, f"was made by a newer version of these scripts (schema 99, known here {len(MIGRATIONS)}). Update the scripts: git pull"),
     (a_folder, "is a folder, not a database. Move it away: versions and deployments are rebuilt from the tags."),
 ], ids=lambda value: getattr(value, "__name__", ""))
 def test_a_metrics_db_that_is_none_stops_every_command_in_one_line(trained, damage, words):
@@ -278,11 +282,14 @@ def test_a_prediction_heals_a_lost_metrics_db_too_and_says_so(trained):
 def test_a_mistake_in_model_toml_is_named_with_what_was_meant(trained, old, new, words):
     edit(trained, old, new)
     before = unchanged(trained.root)
-    for script, options in (("train", {"MODEL": "cancer"}), ("deploy", {"MODEL": "cancer"}), ("retrain", {"MODEL": "cancer"})):
-        last = trained.run(script, code=2, **options).stderr.splitlines()[-1]
+    for script in ("train", "deploy", "retrain"):
+        last = trained.run(script, code=2, MODEL="cancer").stderr.splitlines()[-1]
         assert last.startswith(f"{script}: {trained.root}/models/cancer/model.toml: {words}")
     assert unchanged(trained.root) == before
-    assert "cancer v1 is live already" in trained.run("deploy", MODEL="cancer", VERSION=1).stdout  # and what is live scores on
+
+
+def test_what_is_live_scores_on_while_model_toml_is_broken(trained):
+    edit(trained, "seed = 0", "seed = ")
     trained.run("predict", MODEL="cancer", CSV=SOURCE)
 
 
