@@ -42,24 +42,23 @@ def allowed(run: Run, paths: ModelPaths, conf: Config) -> tuple[float, float]:
 def windows(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Registry, reached: dict[str, int]) -> tuple[Window, Window | None]:
     """The rows to judge; and, where these are the new ones and few, the same together with those before them.
 
-    Rows of before the deployment are another matter, and so are rows that a person has accepted. What was found once is not
-    found again in a longer window: that begins after it.
+    Rows that a person has accepted are another matter. What was found once is not found again in a longer window: that begins
+    after it.
     """
-    def read(begin: dict, end: dict, most: int, since: str) -> Window:
-        return drift_log.read(paths, profile, known.live.number, since, begin, end, most)
+    def read(begin: dict, end: dict, most: int, since: str = "") -> Window:
+        return drift_log.read(paths, profile, known.live.number, since, known.deployments[-1].entry["time"], begin, end, most)
 
-    deployed = known.deployments[-1].entry["time"]
     accepted, found, judged = (db.drift_position(run.db, paths.name, at) for at in ("accepted", "found", "judged"))
     if conf.drift.window.isdecimal():
-        return read(accepted, reached, int(conf.drift.window), deployed), None
+        return read(accepted, reached, int(conf.drift.window)), None
     if conf.drift.window != "new":
         begin = datetime.fromisoformat(clock.now()) - timedelta(seconds=config.seconds(conf.drift.window, "drift.window"))
-        return read(accepted, reached, MOST, max(deployed, clock.stamp(begin))), None
-    fresh = read(judged, reached, MOST, deployed)
+        return read(accepted, reached, MOST, clock.stamp(begin)), None
+    fresh = read(judged, reached, MOST)
     if not conf.drift.min_rows <= fresh.rows < POOL:
         return fresh, None
     begin = {name: max(found.get(name, 0), accepted.get(name, 0)) for name in reached}
-    before = read(begin, {name: min(judged.get(name, 0), end) for name, end in reached.items()}, POOL - fresh.rows, deployed)
+    before = read(begin, {name: min(judged.get(name, 0), end) for name, end in reached.items()}, POOL - fresh.rows)
     return fresh, drift_log.joined([before, fresh], profile) if before.rows else None
 
 

@@ -28,8 +28,11 @@ class Window:
     outputs: dict
 
 
-def read(paths: ModelPaths, profile: dict, version: int, since: str, begin: dict[str, int], end: dict[str, int], most: int) -> Window:
-    """The newest rows that the version scored from `since` on, at most `most`, between two positions in the log files."""
+def read(paths: ModelPaths, profile: dict, version: int, since: str, live_since: str, begin: dict[str, int], end: dict[str, int], most: int) -> Window:
+    """The newest rows that the version scored from `since` on, at most `most`, between two positions in the log files.
+
+    It may have been live before `live_since` too; what other versions scored then is passed over, but not for long.
+    """
     pieces, rows = [], 0
     for name in reversed(end):
         found = predictions.NAME.fullmatch(name)
@@ -38,13 +41,11 @@ def read(paths: ModelPaths, profile: dict, version: int, since: str, begin: dict
         if found and found[1] < since[:10] or start == end[name]:
             continue
         for header, block in blocks(paths.predictions / name, start, end[name]):
-            chosen, old = select(block, len(header), str(version), since)
+            chosen, old = select(block, len(header), str(version), since, live_since)
             pieces.append(columns_of(chosen[max(0, len(chosen) + rows - most):], header, profile))
             rows += pieces[-1].rows
             if rows >= most or old:
-                break
-        if rows >= most:
-            break
+                return joined(pieces[::-1], profile)
     return joined(pieces[::-1], profile)
 
 
@@ -71,10 +72,11 @@ def blocks(path: Path, start: int, end: int):
             end, size = at + cut, BLOCK
 
 
-def select(rows: list[list[str]], width: int, version: str, since: str) -> tuple[list[list[str]], bool]:
-    """The rows of the version from `since` on; and whether all of the rows are older, so that those before them are too."""
+def select(rows: list[list[str]], width: int, version: str, since: str, live_since: str) -> tuple[list[list[str]], bool]:
+    """The rows of the version from `since` on; and whether to look no further back: there are none, nor was it live yet."""
     whole = [row for row in rows if len(row) == width]
-    return [row for row in whole if row[2] == version and row[1] >= since], bool(whole) and max(row[1] for row in whole) < since
+    chosen = [row for row in whole if row[2] == version and row[1] >= since]
+    return chosen, bool(whole) and not chosen and max(row[1] for row in whole) < live_since
 
 
 def columns_of(rows: list[list[str]], header: list[str], profile: dict) -> Window:

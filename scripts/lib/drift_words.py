@@ -62,7 +62,7 @@ def moved(mine: dict[str, Measure], unit: bool) -> str:
         said = f"moved {'up' if shift.value > 0 else 'down'}: {change}"
     else:
         said = f"spread {'wider' if mine['rank spread'].value > 0 else 'narrower'}: {change}"
-    beyond = f" ({outside.value:.1%} of rows outside the training range, {low} to {high})" if outside.value >= 0.01 else ""
+    beyond = f" ({outside.value:.1%} of rows outside the training range, {low} to {high})" if outside.value >= 0.01 and outside.column not in SUBJECTS else ""
     return said + (", a unit error?" if unit else "") + beyond
 
 
