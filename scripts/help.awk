@@ -1,5 +1,5 @@
 # What make says about its targets, read from the Makefile's own lines: `target: ## VARIABLES: what it does` below `##@ group`.
-# GOALS in the environment: the nearest target for each that is none, on stderr. USAGE: one target's usage. Neither: the whole list.
+# The list keeps to a hundred columns: the two widest targets stand out a little. GOALS in the environment: the nearest target for each that is none, on stderr. USAGE: one target's usage. Neither: the whole list.
 
 /^##@ / { group = substr($0, 5) }
 
@@ -11,8 +11,6 @@
     groups[target] = group
     variables[target] = match(text, /^(\[?[A-Z]+=[^ :]*\]?( |: ))+/) ? substr(text, 1, RLENGTH - 2) : ""
     does[target] = variables[target] == "" ? text : substr(text, RLENGTH + 1)
-    if (length(target) > longest) longest = length(target)
-    if (length(variables[target]) > widest) widest = length(variables[target])
 }
 
 /^#  make / { examples[target] = examples[target] "\n" substr($0, 4) }
@@ -27,7 +25,7 @@ function list(    i, target) {
     for (i = 1; i <= count; i++) {
         target = targets[i]
         if (groups[target] != groups[targets[i - 1]]) print groups[target]
-        printf "  make %-" longest "s  %-" widest "s  %s\n", target, variables[target], does[target]
+        printf "  make %-9s %-33s  %s\n", target, variables[target], does[target]
     }
     print "[…] can be left out. Any target explains itself: make train HELP=1"
 }

@@ -6,8 +6,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lib import comparison
+from lib import comparison, drift_cells, profile
 from lib.scores import Answers
+
+
+def profiled(values, kind: str) -> dict:
+    """A column as a version's baseline keeps it."""
+    return profile.profile(drift_cells.typed(kind, values), kind)
 
 
 def compared(project, **options) -> dict:
@@ -77,22 +82,19 @@ def test_common_rows_are_those_that_both_were_examined_on_with_the_same_truth():
 
 @pytest.mark.parametrize("shift, scale", [(0, 1), (0.1, 1), (1, 1), (0, 3), (50, 1)])
 def test_the_distance_of_numbers_is_that_of_kolmogorov_and_smirnov(shift, scale):
-    from lib import profile
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=5000), rng.normal(shift, scale, size=4000)
-    told = comparison.apart(*(profile.profile(pd.Series(values), "number") for values in (a, b)))
+    told = comparison.apart(*(profiled(values, "number") for values in (a, b)))
     assert told == pytest.approx(stats.ks_2samp(a, b).statistic, abs=2 / 128)
 
 
 def test_the_distance_of_categories_is_half_the_differences_of_their_shares():
-    from lib import profile
-    a, b = pd.Series(["x"] * 60 + ["y"] * 40), pd.Series(["x"] * 30 + ["y"] * 40 + ["z"] * 30)
-    assert comparison.apart(*(profile.profile(values, "category") for values in (a, b))) == pytest.approx(0.3)
-    assert comparison.apart(profile.profile(a, "category"), profile.profile(pd.Series([1.0, 2.0]), "number")) is None
+    a, b = ["x"] * 60 + ["y"] * 40, ["x"] * 30 + ["y"] * 40 + ["z"] * 30
+    assert comparison.apart(*(profiled(values, "category") for values in (a, b))) == pytest.approx(0.3)
+    assert comparison.apart(profiled(a, "category"), profiled([1.0, 2.0], "number")) is None
 
 
 def test_chance_alone_moves_few_columns():
-    from lib import profile
     rng = np.random.default_rng(0)
-    columns = [{"columns": {f"c{i}": profile.profile(pd.Series(rng.normal(size=2000)), "number") for i in range(100)}} for _ in range(2)]
+    columns = [{"columns": {f"c{i}": profiled(rng.normal(size=2000), "number") for i in range(100)}} for _ in range(2)]
     assert sum(each["shifted"] for each in comparison.shifts(*columns)) <= 5

@@ -80,15 +80,12 @@ def distribution(column: dict) -> tuple[np.ndarray, np.ndarray] | None:
     if "cells" in column:  # rows below the first point, on it, up to the next, on that …
         reached = np.cumsum(column["cells"])
         return np.array(column["points"]), np.concatenate([[0.0], reached[1::2][:len(column["points"])] / reached[-1]])
-    if "quantiles" in column:
-        return np.array(column["quantiles"]), np.arange(len(column["quantiles"]) + 1) / len(column["quantiles"])
     return None
 
 
 def categories(column: dict) -> dict | None:
     """How often each value came, those not kept by name as None."""
-    known = column["values"] if "values" in column else dict(zip(column["labels"], column["counts"])) if "labels" in column else None
-    return known if known is None else {**known, None: column.get("other", 0)}
+    return {**dict(zip(column["labels"], column["counts"])), None: column["other"]} if "labels" in column else None
 
 
 def share_missing(column: dict) -> float:
