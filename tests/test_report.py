@@ -261,7 +261,7 @@ def test_a_damaged_holdout_is_named_and_the_rest_of_the_page_is_there(one):
     path = one.root / "models/churn/v3/holdout.csv"
     path.write_text(path.read_text().replace("yes", "no", 1))
     text = report(one)
-    assert "models/churn/v3/holdout.csv is not what the tag churn/v3 says: it was changed or damaged. Bring it back with: rm -r models/churn/v3 &amp;&amp; make restore MODEL=churn" in text
+    assert "models/churn/v3/holdout.csv is not what the tag churn/v3 says: it was changed or damaged. Bring it back with: make restore MODEL=churn" in text
     assert "how sure it is" not in text and "v4 is the best of 4 versions" in text
 
 

@@ -35,7 +35,7 @@ def without_signs_of_use(root) -> dict:
 
 
 TAMPERED = {
-    "a model file": (lambda p: (model_of(1)(p), model_of(2)(p)), "{model}/model.joblib is not what the tag cancer/v{number} says: it was changed or damaged. Bring it back with: rm -r models/cancer/v{number} && make restore MODEL=cancer"),
+    "a model file": (lambda p: (model_of(1)(p), model_of(2)(p)), "{model}/model.joblib is not what the tag cancer/v{number} says: it was changed or damaged. Bring it back with: make restore MODEL=cancer"),
     "a moved tag": (lambda p: move_tag(p, "another version's"), "the tag cancer/v2 was moved or made anew: it is not the one on record. Put it back with: git update-ref refs/tags/cancer/v2 {made}"),
     "a tag with the same words on another commit": (lambda p: move_tag(p, "the same words on another commit"), "the tag cancer/v2 was moved or made anew: it is not the one on record. Put it back with: git update-ref refs/tags/cancer/v2 {made}"),
     "an audit line": (lambda p: lines_of(audit(p), lambda lines: [lines[0], lines[1].replace(b"cancer/v1", b"cancer/v2"), *lines[2:]]),
@@ -70,7 +70,7 @@ def test_whoever_would_use_it_refuses_it_in_one_line_and_nothing_changes(twice, 
 def test_a_candidate_is_not_compared_with_a_live_model_that_was_tampered_with(twice):
     model_of(2)(twice)
     done = twice.run("train", code=3, FORCE=1)
-    assert done.stderr.endswith("v2/model.joblib is not what the tag cancer/v2 says: it was changed or damaged. Bring it back with: rm -r models/cancer/v2 && make restore MODEL=cancer\n")
+    assert done.stderr.endswith("v2/model.joblib is not what the tag cancer/v2 says: it was changed or damaged. Bring it back with: make restore MODEL=cancer\n")
     assert "cancer/v3" not in twice.git("tag")
 
 
@@ -220,7 +220,7 @@ def test_a_pipe_or_a_device_is_no_file(twice, tmp_path):
 def test_a_model_file_that_is_a_pointer_is_said_to_be_one(twice):
     digest = json.loads((twice.root / "models/cancer/v2/manifest.json").read_bytes())["files"]["model.joblib"]
     (twice.root / "models/cancer/v2/model.joblib").write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize 12345\n")
-    line = f"{twice.root}/models/cancer/v2/model.joblib is a Git LFS pointer, not the file. Bring it back with: rm -r models/cancer/v2 && make restore MODEL=cancer\n"
+    line = f"{twice.root}/models/cancer/v2/model.joblib is a Git LFS pointer, not the file. Bring it back with: make restore MODEL=cancer\n"
     assert twice.run("predict", code=3, CSV=SOURCE).stderr == f"predict: {line}"
     subprocess.run("rm -r models/cancer/v2", shell=True, cwd=twice.root, check=True)
     twice.run("restore", MODEL="cancer")

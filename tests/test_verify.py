@@ -99,7 +99,7 @@ def test_a_finding_is_exit_3_a_line_and_an_alert_that_ends_when_it_is_mended(bus
     sound = model.read_bytes()
     flip(model)
     done = busy.run("verify", code=3)
-    line = "models/cancer/v1/model.joblib is not what the tag cancer/v1 says: it was changed or damaged. Bring it back with: rm -r models/cancer/v1 && make restore MODEL=cancer"
+    line = "models/cancer/v1/model.joblib is not what the tag cancer/v1 says: it was changed or damaged. Bring it back with: make restore MODEL=cancer"
     assert done.stdout.splitlines()[0] == f"cancer: {line}" and done.stdout.splitlines()[1].startswith("checked: ")
     assert done.stderr == f"verify: ALERT cancer: make verify found 1 thing: {line}\nverify: 1 thing is not as it should be, see above.\n"
     assert busy.run("verify", code=3).stderr == "verify: 1 thing is not as it should be, see above.\n"  # told once
@@ -115,7 +115,7 @@ def lfs_object(project: Project, path: str):
 
 DAMAGES = {
     "a model is truncated": (lambda p: os.truncate(p.root / "models/cancer/v1/model.joblib", 100), "models/cancer/v1/model.joblib is not what the tag cancer/v1 says: it was changed or damaged."),
-    "a version's file is gone": (lambda p: (p.root / "models/cancer/v2/card.md").unlink(), "models/cancer/v2/card.md is gone. Bring it back with: rm -r models/cancer/v2 && make restore MODEL=cancer"),
+    "a version's file is gone": (lambda p: (p.root / "models/cancer/v2/card.md").unlink(), "models/cancer/v2/card.md is gone. Bring it back with: make restore MODEL=cancer"),
     "a file lies in a version": (lambda p: (p.root / "models/cancer/v2/extra.py").write_text("x"), "models/cancer/v2/extra.py is not part of cancer v2. Remove it."),
     "a Git LFS object has a flipped bit": (lambda p: flip(lfs_object(p, "models/cancer/v1/model.joblib")), "(models/cancer/v1/model.joblib of cancer/v1) is damaged. Remove "),
     "a Git LFS object is lost": (lambda p: lfs_object(p, "models/cancer/v2/holdout.csv").unlink(), "models/cancer/v2/holdout.csv of cancer/v2 has lost its Git LFS object "),

@@ -157,7 +157,7 @@ def working_copy(paths: ModelPaths, version: Version, folder: Path, wanted: dict
     for name, digest in wanted.items():
         path = folder / name
         if not path.is_file() or tally.hashed(path) != digest:
-            yield Finding(paths.name, f"{path} is {'gone' if not path.exists() else 'not what the tag ' + version.tag + ' says: it was changed or damaged'}. {versions.bring_back(folder, version)}")
+            yield Finding(paths.name, f"{path} is {'gone' if not path.exists() else 'not what the tag ' + version.tag + ' says: it was changed or damaged'}. {versions.bring_back(version)}")
     for path in sorted(folder.iterdir()):
         if path.name not in wanted:
             yield Finding(paths.name, f"{path} is not part of {version.name}. Remove it.")

@@ -112,7 +112,7 @@ def read_verified(folder: Path, version: Version, manifest: dict, name: str) -> 
     except OSError as error:
         raise Refused(f"{folder / name} can't be read ({error.strerror}). {bring_back(version)}") from None
     if git.POINTER.match(content):
-        raise Refused(f"{folder / name} is a Git LFS pointer, not the file. {bring_back(folder, version)}")
+        raise Refused(f"{folder / name} is a Git LFS pointer, not the file. {bring_back(version)}")
     if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
         raise Refused(f"{folder / name} is not what the tag {version.tag} says: it was changed or damaged. {bring_back(version)}")
     return content
