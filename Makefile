@@ -5,7 +5,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV ?= .venv
-VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE ACCEPT REASON AT A B JSON QUICK KEY TO FROM KEEP YES BASE BATCH HELP
+VALUES := VENV PYTHON MODEL CSV TARGET ID TIME VERSION OUT FORCE ACCEPT REASON AT A B JSON QUICK KEY TO FROM KEEP YES BASE BATCH BENCH HELP
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
 export $(VALUES) MAKECMDGOALS
 
@@ -142,8 +142,9 @@ test-all: ## the tests with sweeps and fuzzing, an hour
 	@$(usage) sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider -m "" tests
 
 .PHONY: bench
-bench: ## [BASE=]: time and memory as ratios to a floor
-#  make bench
+bench: ## [BENCH=all] [BASE=]: time and memory as ratios to a floor
+#  make bench                  # the quick ones, some minutes
+#  make bench BENCH=all        # all of them, an hour
 #  make bench BASE=old.json    # also how each ratio moved since an earlier .bench.json
 	@$(usage) sh scripts/in-venv.sh tests/bench.py
 

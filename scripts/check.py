@@ -3,24 +3,26 @@
 make check                  # every model that has something live
 make check MODEL=churn
 """
+import contextlib
 import sys
-from dataclasses import asdict
 
-from lib import alerts, clock, config, db, files, monitor, registry, runs
+from lib import alerts, clock, db, files, finding, logs, registry, runs, tags
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
-from lib.monitor import Finding
-from lib.progress import Progress
+from lib.finding import Finding
 from lib.tags import Registry
 from lib.runs import Run
+
+LITTLE = 4 << 20  # bytes of new rows up to which a model's check is one transaction: metrics.db is held for some milliseconds
 
 
 def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
     verdicts, failed = [], False
+    known = {} if named else tags.by_model(run.root)
     for name in [run.model().name] if named else runs.model_names(run.root):
         try:
-            verdicts += [finding.verdict for finding in check_model(run, files.ModelPaths(run.root, name), named)]
+            verdicts += [found.verdict for found in check_model(run, files.ModelPaths(run.root, name), named, None if named else known.get(name, []))]
         except Exception as error:  # whatever breaks one model must not keep the others unwatched
             if named:
                 raise
@@ -31,41 +33,57 @@ def work(run: Run) -> int:
     return 3 if "dropped" in verdicts else 1 if failed else 0
 
 
-def check_model(run: Run, paths: ModelPaths, named: bool) -> list[Finding]:
-    conf = config.load(paths.config)
-    known = registry.trusted(run, paths)
+def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | None = None) -> list[Finding]:
+    """found_tags: the model's, where all tags were read at once."""
+    known = registry.trusted(run, paths, found_tags)
     if known.live is None:
+        from lib import config
+        config.load(paths.config)  # a fault in it is told now, and not when something is made live
         if named:
             print(f"{paths.name}: nothing is live, so there is nothing to check")
         return []
     try:
         with files.lock(paths.data / ".check.lock", f"check by {run.user}", 0 if run.trigger == "cron" else runs.LOCK_WAIT):
-            finding = observe(run, paths, conf, known)
+            found = observe(run, paths, known)
     except Busy:
         if run.trigger != "cron":
             raise
         print(f"{paths.name}: another check is at work; skipped")
         return []
-    print(finding.words(paths.name))
-    tell(run, paths, finding)
-    return [finding]
+    print(found.words(paths.name))
+    tell(run, paths, found)
+    return [found]
 
 
-def observe(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> Finding:
-    """Count what is new, judge, and put the finding on record."""
-    from lib import logs
+def observe(run: Run, paths: ModelPaths, known: Registry) -> Finding:
+    """Count what is new, judge, and put the finding on record; where nothing is new, the last one stands."""
+    news = logs.news(run, paths)
+    size = sum(end - begin for stretches in news.values() for _, begin, end in stretches) if news is not None else LITTLE
+    with db.transaction(run.db) if size < LITTLE else contextlib.nullcontext():
+        found, basis = size == 0 and finding.standing(run, paths, known) or judge(run, paths, known, news)
+        with db.transaction(run.db):
+            db.insert(run.db, "checks", run_id=run.id, model=paths.name, time=clock.now(), basis=basis, **{name: value for name, value in vars(found).items() if name != "needed"})
+    if size:
+        logs.sweep(run, paths)
+    return found
+
+
+def judge(run: Run, paths: ModelPaths, known: Registry, news: dict | None) -> tuple[Finding, str]:
+    from lib import config, monitor
+    from lib.progress import Progress
+    conf = config.load(paths.config)
     with Progress(f"{paths.name}: counting new predictions and labels"):
-        logs.read_new(run, paths, conf, known)
-    finding = monitor.check(run, paths, conf, known)
-    with db.transaction(run.db):
-        db.insert(run.db, "checks", run_id=run.id, model=paths.name, time=clock.now(), **{key: value for key, value in asdict(finding).items() if key != "needed"})
-    return finding
+        logs.read_new(run, paths, conf, known, news)
+    matures = config.seconds(conf.monitor.matures, "monitor.matures")
+    until = clock.hour_ago(matures)  # before the verdict: where an hour matures in between, the next check judges it
+    found = monitor.check(run, paths, conf, known)
+    return found, finding.basis(run, paths, known, matures, found.needed, until)
 
 
-def tell(run: Run, paths: ModelPaths, finding: Finding) -> None:
-    if finding.verdict == "dropped":
-        alerts.raise_alert(run, paths.name, "dropped", finding.words(paths.name))
-    elif finding.verdict == "healthy":
+def tell(run: Run, paths: ModelPaths, found: Finding) -> None:
+    if found.verdict == "dropped":
+        alerts.raise_alert(run, paths.name, "dropped", found.words(paths.name))
+    elif found.verdict == "healthy":
         alerts.resolve(run, paths.name, "dropped")
 
 

@@ -68,7 +68,7 @@ def in_words(found: dict) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return runs.execute(__doc__, ("MODEL", "AT", "JSON"), work, argv, reads=True)
+    return runs.execute(__doc__, ("MODEL", "AT", "JSON"), work, argv, reads=True, brief=True)
 
 
 if __name__ == "__main__":

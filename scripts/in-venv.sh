@@ -35,4 +35,5 @@ if ! cmp -s requirements.txt "$stamp"; then
 fi
 PATH=$(cd "$venv/bin" && pwd):$PATH
 export PATH
+unset PYTHONDONTWRITEBYTECODE  # compiling the scripts anew each time would take longer than most of them do
 exec "$venv/bin/python" "$@"

@@ -10,6 +10,7 @@ from pathlib import Path
 from lib import config, csvfile, files, git, registry, runs
 from lib.errors import UserError
 from lib.files import ModelPaths
+from lib.names import nearest
 from lib.runs import Run
 
 
@@ -29,7 +30,7 @@ def work(run: Run) -> int:
     for option in ("TARGET", "ID", "TIME"):
         name = run.options[option]
         if name and name not in header.names:
-            raise UserError(f"{option}={name} is not a column of {source}.{config.nearest(name, header.names)} It has: {csvfile.listed(header.names, str)}.")
+            raise UserError(f"{option}={name} is not a column of {source}.{nearest(name, header.names)} It has: {csvfile.listed(header.names, str)}.")
     run.record(model=paths.name)
     make(run, paths, source, header, target)
     return 0

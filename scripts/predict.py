@@ -104,13 +104,13 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
                 if name not in frame:
                     frame[name] = dataset.nothing(len(frame), conf.columns[name])
             said, chances = scoring.answers(model, manifest, frame)
-            ids = ids_of(chunk, header, conf, digest, count)
+            ids = chunk.joined([header.names.index(conf.id)]) if conf.id else [f"{digest[:12]}-{number}" for number in range(count + 1, count + 1 + len(chunk))]
+            said, chances = as_csv(said), as_csv(chances)
             if answers:
-                answers.writelines(csvfile.lines(zip(ids, said, chances)))
-            places = [header.names.index(name) if name in names else None for name in logged(conf)]
-            rows.writelines(csvfile.lines([i, moment, version.number, value, chance, *("" if place is None else row[place] for place in places)]
-                                          for i, value, chance, row in zip(ids, said, chances, chunk.rows)))
-            count += len(chunk.rows)
+                answers.writelines(f"{i},{value},{chance}\n" for i, value, chance in zip(ids, said, chances))
+            given = chunk.joined([header.names.index(name) if name in names else None for name in logged(conf)])
+            rows.writelines(f"{i},{moment},{version.number},{value},{chance},{features}\n" for i, value, chance, features in zip(ids, said, chances, given))
+            count += len(chunk)
             progress.at(count)
     return count
 
@@ -125,12 +125,12 @@ def lenient(conf: Config, names: list[str]) -> dict:
     return {name: replace(conf.columns[name], nullable=1.0, min=None, max=None, values=None, unique=False, mean_min=None, mean_max=None) for name in names}
 
 
-def ids_of(chunk: csvfile.Chunk, header: csvfile.Header, conf: Config, digest: str, before: int) -> list[str]:
-    """The rows' ids; where the model has none, the file's fingerprint and the row's number, the same whenever it is scored."""
-    if conf.id:
-        place = header.names.index(conf.id)
-        return [row[place] for row in chunk.rows]
-    return [f"{digest[:12]}-{number}" for number in range(before + 1, before + 1 + len(chunk.rows))]
+def as_csv(values: list) -> list[str]:
+    """Class names or numbers as fields of a CSV."""
+    if values and isinstance(values[0], float):
+        return list(map(repr, values))
+    fields = {value: csvfile.lines([[value, ""]])[0][:-2] for value in set(values)}
+    return [fields[value] for value in values]
 
 
 def append(run: Run, paths: ModelPaths, rows: BinaryIO, features: list[str], version: Version, source: Path, digest: str, count: int) -> Path:

@@ -13,7 +13,7 @@ import drift
 from lib import alerts, approval, audit, clock, config, db, drift_watch, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
 from lib.errors import Busy, Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
-from lib.monitor import Finding
+from lib.finding import Finding
 from lib.tags import Registry, Version
 from lib.runs import Run
 

@@ -141,7 +141,7 @@ def suggestions(fact: dict) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return runs.execute(__doc__, ("MODEL", "JSON"), work, argv, reads=True)
+    return runs.execute(__doc__, ("MODEL", "JSON"), work, argv, reads=True, brief=True)
 
 
 if __name__ == "__main__":

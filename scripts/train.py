@@ -4,9 +4,8 @@ make train                         # does nothing if nothing has changed since t
 make train MODEL=churn FORCE=1     # trains anyway
 """
 import sys
-from dataclasses import replace
 
-from lib import audit, config, fingerprints, parts, registry, runs, tags, versions
+from lib import audit, files, fingerprints, parts, registry, runs, tags, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
 from lib.tags import Registry
@@ -26,20 +25,31 @@ def work(run: Run) -> int:
 
 def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Version | None:
     """A new version, or None if nothing has changed. Refused, with its numbers on record, if it misses a gate."""
-    conf = config.load(paths.config)
+    then = manifest_of(paths, known.newest) if known.newest else None
+    conf = load_config(paths) if then is None or files.sha256(paths.config) != then["files"]["model.toml"] else None  # the same text was right before
     features = paths.features.read_bytes() if paths.features.exists() else None
     found = parts.check(paths) or first_rows(run, paths, conf)
-    inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
-    run.record(**inputs.columns())
-    why = reasons(paths, known.newest, inputs, force)
+    inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features, then)
+    run.note(**inputs.columns())
+    why = "; ".join(fingerprints.changes(inputs, then["inputs"])) or ("FORCE=1" if force else "") if then else "the first version"
     if not why:
         print(f"{paths.name}: nothing has changed since v{known.newest.number} (FORCE=1 trains anyway)")
         return None
+    run.record()
     print(f"{paths.name}: training, because of {why}", flush=True)
-    return make_version(run, paths, known, conf, features, found, inputs, why)
+    return make_version(run, paths, known, conf or load_config(paths), features, found, inputs, why)
 
 
-def first_rows(run: Run, paths: ModelPaths, conf: config.Config) -> list[parts.Part]:
+def load_config(paths: ModelPaths):
+    from lib import config  # where nothing has changed, model.toml need not be understood again
+    return config.load(paths.config)
+
+
+def manifest_of(paths: ModelPaths, version: tags.Version) -> dict:
+    return versions.read_manifest(versions.ensure_folder(paths, version), version)
+
+
+def first_rows(run: Run, paths: ModelPaths, conf) -> list[parts.Part]:
     """The first training takes in the rows of the source that model.toml names."""
     from lib import intake, training
     training.check_before_reading(conf)
@@ -49,16 +59,8 @@ def first_rows(run: Run, paths: ModelPaths, conf: config.Config) -> list[parts.P
     return parts.check(paths)
 
 
-def reasons(paths: ModelPaths, newest: tags.Version | None, inputs: fingerprints.Inputs, force: bool) -> str:
-    """Why to train, in words; empty if the newest version came from the very same inputs."""
-    if newest is None:
-        return "the first version"
-    manifest = versions.read_manifest(versions.ensure_folder(paths, newest), newest)
-    changed = fingerprints.changes(inputs, manifest["inputs"])
-    return "; ".join(changed) or ("FORCE=1" if force else "")
-
-
 def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str) -> tags.Version:
+    from dataclasses import replace
     from lib import dataset, training  # scikit-learn takes seconds to import: not when nothing has changed
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
@@ -87,12 +89,12 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     return version
 
 
-def cutoff(paths: ModelPaths, known: Registry, conf: config.Config) -> str | None:
+def cutoff(paths: ModelPaths, known: Registry, conf) -> str | None:
     """Where the newest version's holdout began, if it was to be of the same size."""
     if known.newest is None:
         return None
-    manifest = versions.read_manifest(versions.ensure_folder(paths, known.newest), known.newest)
-    same = manifest["inputs"]["config"]["train"].get("holdout", config.Train.holdout) == conf.train.holdout
+    manifest = manifest_of(paths, known.newest)
+    same = manifest["inputs"]["config"]["train"].get("holdout", type(conf.train).holdout) == conf.train.holdout
     return manifest["cutoff"] if same else None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import config
+from lib import config, fingerprints
 from lib.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -424,7 +424,7 @@ def test_no_mutation_of_a_model_toml_raises_anything_but_a_user_error():
     ({"columns": {"b": {"type": "number"}, "a": {}}}, {"columns": {"a": {"type": "text"}}}, ["columns.a.type", "columns.b"]),
 ])
 def test_changed_keys_are_dotted_names_in_order(old, new, names):
-    assert config.changed_keys(old, new) == names
+    assert fingerprints.changed_keys(old, new) == names
 
 
 @pytest.mark.parametrize("old, new, names", [
@@ -436,10 +436,10 @@ def test_changed_keys_are_dotted_names_in_order(old, new, names):
     ('cooldown = "12h"', 'cooldown = "6h"', []),
 ])
 def test_the_training_view_changes_with_what_changes_the_model(old, new, names):
-    assert config.changed_keys(config.training_view(FULL), config.training_view(changed(old, new))) == names
+    assert fingerprints.changed_keys(config.training_view(FULL), config.training_view(changed(old, new))) == names
 
 
 def test_the_order_of_the_columns_of_a_training_view_does_not_matter_to_changed_keys():
     lines = FULL.splitlines()
     swapped = "\n".join([*lines[:-2], lines[-1], lines[-2]])
-    assert config.changed_keys(config.training_view(FULL), config.training_view(swapped)) == []
+    assert fingerprints.changed_keys(config.training_view(FULL), config.training_view(swapped)) == []

@@ -60,7 +60,7 @@ def webhook(root: Path) -> str | None:
 
 def send(url: str, text: str) -> str | None:
     """Post as Slack takes it; returns what went wrong, without the address."""
-    import http.client  # these take a twentieth of a second to import: not where there is nothing to tell
+    import http.client
     import urllib.error
     import urllib.request
     try:

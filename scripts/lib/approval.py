@@ -1,21 +1,19 @@
 """The signed tag <model>/approve-vN that lets a version go live, where model.toml asks for it: who may sign is who may deploy."""
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from lib import files, git
-from lib.config import Config
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
+from lib.record import Record
 from lib.tags import Version
 
 ALERT = "approval"  # the kind of the alert that a version waits for it
 SIGNATURE = b"-----BEGIN SSH SIGNATURE-----"
 
 
-@dataclass(frozen=True)
-class Approval:
+class Approval(Record):
     tag: str
     signer: str  # as the list of allowed signers names them
 
@@ -24,7 +22,7 @@ def tag_name(version: Version) -> str:
     return f"{version.model}/approve-v{version.number}"
 
 
-def signers(paths: ModelPaths, conf: Config) -> Path:
+def signers(paths: ModelPaths, conf) -> Path:
     """The list of who may sign. UserError if it is not there, or where this repository could change it; Refused if anybody could."""
     path = Path(conf.deploy.allowed_signers)
     if path.resolve().is_relative_to(paths.root.resolve()):
@@ -35,7 +33,7 @@ def signers(paths: ModelPaths, conf: Config) -> Path:
     return path
 
 
-def required(paths: ModelPaths, conf: Config, version: Version) -> Approval | None:
+def required(paths: ModelPaths, conf, version: Version) -> Approval | None:
     """The approval of a version; None where model.toml asks for none. Refused, with the reason, if there is none that holds."""
     return check(paths, version, signers(paths, conf)) if conf.deploy.approval == "signed" else None
 

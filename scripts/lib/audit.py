@@ -2,7 +2,6 @@
 import hashlib
 import json
 import re
-from difflib import SequenceMatcher
 from pathlib import Path
 
 from lib import clock, db, files
@@ -117,6 +116,7 @@ def faults(found: list[bytes], carried: list[bytes], head: tuple[int, str] = (0,
         return shortened(found, *head)
     ordered = in_chain_order(carried)
     told, known, present, tail = [], set(ordered), set(found), 0
+    from difflib import SequenceMatcher
     for kind, a, b, x, y in SequenceMatcher(None, ordered, found, autojunk=False).get_opcodes():
         lost, new = ordered[a:b], list(enumerate(found[x:y], start=x + 1))
         if kind == "equal":

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lib import clock, files, git, mirror, parts
-from lib.config import NAME
 from lib.errors import Busy, Failed, UserError
 from lib.files import ModelPaths
+from lib.names import NAME
 
 FORMAT = 1
 LIST, HOW = "backup.json", "RESTORE.txt"

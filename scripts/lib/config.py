@@ -1,5 +1,4 @@
 """model.toml read and checked: every key, with the nearest right one for a wrong one."""
-import difflib
 import json
 import re
 import sys
@@ -8,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from lib.errors import UserError
+from lib.names import nearest
 from lib.settings import Column, Config, Deploy, Drift, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 TASKS = ("classification", "regression")
 COLUMN_TYPES = ("number", "integer", "category", "boolean", "text", "time")
 REQUIREMENTS = ("not_worse", "better", "off")
@@ -99,6 +98,7 @@ def check_keys(raw: dict, cls, where: str) -> None:
     known = [f.name for f in fields(cls)]
     for key in raw:
         if key not in known:
+            import difflib
             near = difflib.get_close_matches(key, known, 1, 0.5)
             hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
             raise UserError(f"unknown key `{where + '.' if where else ''}{key}`. {hint}")
@@ -297,26 +297,7 @@ def check_choice(value: str, choices: tuple[str, ...], where: str) -> None:
         raise UserError(f"`{where}` is {value!r}; it can be {', '.join(choices)}.{nearest(value, choices)}")
 
 
-def nearest(name: str, known) -> str:
-    """A hint at the known name that was probably meant, whatever its case; empty if none is near."""
-    lowered = {item.lower(): item for item in known}
-    near = difflib.get_close_matches(name.lower(), list(lowered), 1, 0.5)
-    return f" Did you mean {lowered[near[0]]!r}?" if near else ""
-
-
 def training_view(text: str) -> dict:
     """What of model.toml's text decides how training comes out, as plain nested dicts."""
     raw = tomllib.loads(text)
     return {key: raw[key] for key in TRAINING_SECTIONS if key in raw}
-
-
-def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
-    """The dotted names of what differs between two nested dicts: `train.params.C`."""
-    names = []
-    for key in sorted(old.keys() | new.keys()):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            names += changed_keys(a, b, f"{prefix}{key}.")
-        elif a != b:
-            names.append(f"{prefix}{key}")
-    return names

@@ -1,11 +1,11 @@
 """Reading CSV strictly: what a spreadsheet, a database or a colleague may send, and what must not pass."""
 import csv
 import hashlib
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from lib.errors import UserError
 
@@ -21,6 +21,7 @@ CSV_ERRORS = {
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})  # for category and text only the empty field is missing
 TRUE = frozenset({"true", "t", "yes", "y", "1"})
 FALSE = frozenset({"false", "f", "no", "n", "0"})
+MARK = b"\xef\xbb\xbf"  # a byte order mark, as Excel writes it
 POINTER = b"version https://git-lfs.github.com/spec/"
 NAMED = 20  # columns in a message; a file may have thousands
 LONGEST_NAME = 1000  # characters of a column's name
@@ -51,37 +52,62 @@ class Chunk:
     rows: list[list[str]]  # each as wide as the header
     faults: list[Fault]  # rows that are not: left out above
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def joined(self, places: list[int | None]) -> list[str]:
+        """Some fields of each row as CSV, without a line end; None: an empty field."""
+        return [line[1:-1] for line in lines(["", *("" if place is None else row[place] for place in places)] for row in self.rows)]  # "" alone would be quoted
+
+
+WHOLE = (0, None, 0)  # a stretch of a file: (begin, end, lines before it), in bytes; all of it
+
 
 def missing_words(kind: str) -> frozenset[str]:
     """The fields that say nothing, in a column of this type."""
     return frozenset({""}) if kind in ("category", "text") else MISSING
 
 
-def text_lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path, stretch: tuple[int, int | None, int] = WHOLE) -> Iterator[str]:
     """The file's lines as text; UserError names the line that is not UTF-8 or has a NUL byte."""
+    position, end, before = stretch
     try:
         with open(path, "rb") as file:
-            first = file.readline(LONGEST_HEADER + 1).removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Excel writes it
-            if len(first) > LONGEST_HEADER:
-                size = len(first)
-                while not first.endswith(b"\n") and (first := file.readline(LONGEST_HEADER)):
-                    size += len(first)
-                raise UserError(f"{path}: its first line has {size:,} bytes; that is no header. Is it a CSV file?")
-            if first.startswith(POINTER):
-                raise UserError(f"{path} is a Git LFS pointer, not the file. Run: git lfs pull")
-            for number, raw in enumerate(itertools.chain([first] if first else [], file), start=1):
+            if position:
+                file.seek(position)
+            else:
+                refuse_header(path, file)
+            for number, raw in enumerate(file, start=before + 1):
+                position += len(raw)
+                if number == 1:
+                    raw = raw.removeprefix(MARK)
                 if b"\0" in raw:
                     raise UserError(f"{path}, line {number}: has a NUL byte. Is it a CSV file, in UTF-8?")
                 try:
                     yield raw.decode("utf-8")
                 except UnicodeDecodeError as error:
                     raise UserError(f"{path}, line {number}: not UTF-8 (byte 0x{raw[error.start]:02x}). Save the file as UTF-8.") from None
+                if position == end:
+                    return
     except FileNotFoundError:
         raise UserError(f"{path} is not there.") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder, not a CSV file.") from None
     except PermissionError:
         raise UserError(f"{path} can't be read: permission denied.") from None
+
+
+def refuse_header(path: Path, file: BinaryIO) -> None:
+    """UserError if the file's first line can't be a header; it is read no further than that takes."""
+    first = file.readline(LONGEST_HEADER + 1).removeprefix(MARK)
+    if len(first) > LONGEST_HEADER:
+        size = len(first)
+        while not first.endswith(b"\n") and (first := file.readline(LONGEST_HEADER)):
+            size += len(first)
+        raise UserError(f"{path}: its first line has {size:,} bytes; that is no header. Is it a CSV file?")
+    if first.startswith(POINTER):
+        raise UserError(f"{path} is a Git LFS pointer, not the file. Run: git lfs pull")
+    file.seek(0)
 
 
 def estimated_rows(path: Path) -> int:
@@ -124,24 +150,25 @@ def split(line: str, separator: str) -> list[str]:
         return []
 
 
-def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+def rows_of(path: Path, separator: str, stretch: tuple[int, int | None, int] = WHOLE) -> Iterator[tuple[int, list[str]]]:
     """Each row with the line of the file where it ends; blank lines are passed over."""
-    reader = csv.reader(text_lines(path), delimiter=separator, strict=True)
+    reader, before = csv.reader(text_lines(path, stretch), delimiter=separator, strict=True), stretch[2]
     try:
         for row in reader:
             if row:
-                yield reader.line_num, row
+                yield before + reader.line_num, row
     except csv.Error as error:
         words = next((said for part, said in CSV_ERRORS.items() if part in str(error)), str(error))
-        raise UserError(f"{path}, line {reader.line_num}: {words}{'' if words.endswith('?') else '.'}") from None
+        raise UserError(f"{path}, line {before + reader.line_num}: {words}{'' if words.endswith('?') else '.'}") from None
 
 
-def chunks(path: Path, header: Header, size: int = CHUNK) -> Iterator[Chunk]:
-    """The rows after the header, some at a time: memory does not grow with the file."""
+def chunks(path: Path, header: Header, size: int = CHUNK, *, stretch: tuple[int, int | None, int] = WHOLE) -> Iterator[Chunk]:
+    """The rows after the header, some at a time: memory does not grow with the file. stretch: of whole rows, only these."""
     lines, rows, faults = [], [], []
     width = len(header.names)
-    reader = rows_of(path, header.separator)
-    next(reader)
+    reader = rows_of(path, header.separator, stretch)
+    if not stretch[0]:
+        next(reader)
     for line, row in reader:
         if len(row) == width:
             lines.append(line)

@@ -69,12 +69,13 @@ def typed(path: Path, names: tuple[str, ...], config: Config) -> pd.DataFrame:
         raise UserError(f"{path} does not fit [columns]: {error}. Was a column's type changed? Its rows were taken in as they are.") from None
     for name in texts:
         column = config.columns[name]
-        values = frame[name].tolist()
-        missing = np.fromiter((value in validation.missing_words(column.type) for value in values), bool, len(values))
-        converted, bad = validation.convert(values, missing, column)
+        codes, values = pd.factorize(frame[name])  # each value once: most columns repeat theirs
+        words = validation.missing_words(column.type)
+        missing = np.fromiter((value in words for value in values), bool, len(values))
+        converted, bad = validation.convert(values.tolist(), missing, column)
         if bad:
-            raise UserError(f"{path}, row {bad[0][0] + 1}, {name}: {bad[0][1]}. Was the column's type changed? Its rows were taken in as they are.")
-        frame[name] = validation.as_series(converted, missing, column)
+            raise UserError(f"{path}, row {list(codes).index(bad[0][0]) + 1}, {name}: {bad[0][1]}. Was the column's type changed? Its rows were taken in as they are.")
+        frame[name] = validation.as_series(converted, missing, column).take(codes).reset_index(drop=True)
     for name in config.columns:
         if name not in frame:
             frame[name] = nothing(len(frame), config.columns[name])

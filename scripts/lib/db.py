@@ -86,7 +86,10 @@ def statements(script: str):
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection):
-    """All of it or none. Takes the write lock at once, so that two writers wait instead of failing half-way."""
+    """All of it or none. Takes the write lock at once, so that two writers wait instead of failing half-way. Inside another it is part of that."""
+    if connection.in_transaction:
+        yield connection
+        return
     with explained():
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -335,6 +338,12 @@ def outcomes(connection: sqlite3.Connection, model: str, version: int, until: st
     return connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? ORDER BY hour", (model, version, until)).fetchall()
 
 
+def counted(connection: sqlite3.Connection, model: str, version: int, until: str) -> tuple:
+    """Totals that move with any outcome that is counted, and with any hour that matures."""
+    return tuple(connection.execute("SELECT count(*), total(hour < ?), total(predictions), total(expected), total(labels), total(losses), total(errors), total(corrections) "
+                                    "FROM outcomes WHERE model = ? AND version = ?", (until, model, version)).fetchone())
+
+
 def mark_fed(connection: sqlite3.Connection, model: str, version: int, until: str) -> None:
     connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares WHERE model = ? AND version = ? AND hour < ?", (model, version, until))
 
@@ -342,6 +351,11 @@ def mark_fed(connection: sqlite3.Connection, model: str, version: int, until: st
 def detector_state(connection: sqlite3.Connection, model: str, deployment: int, against: str) -> str | None:
     row = connection.execute("SELECT state FROM detector WHERE model = ? AND deployment = ? AND against = ?", (model, deployment, against)).fetchone()
     return row["state"] if row else None
+
+
+def detector_states(connection: sqlite3.Connection, model: str) -> list[tuple]:
+    """The tests of all of a model's deployments as they stand."""
+    return [tuple(row) for row in connection.execute("SELECT deployment, against, state FROM detector WHERE model = ? ORDER BY deployment, against", (model,))]
 
 
 def set_detector_state(connection: sqlite3.Connection, model: str, deployment: int, against: str, state: str) -> None:

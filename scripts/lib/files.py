@@ -5,31 +5,28 @@ import fcntl
 import hashlib
 import json
 import os
-import shlex
-import shutil
 import stat
 import sys
-import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib.config import NAME
 from lib.errors import Busy, Refused, UserError
+from lib.names import NAME
+from lib.record import Record
 
 CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
-class ModelPaths:
+class ModelPaths(Record):
     """Where a model's files are, below the project's root."""
 
     root: Path
     name: str
 
-    def __post_init__(self):
-        if not NAME.match(self.name):
-            raise UserError(f"{self.name!r} can't be a model's name. Use up to 64 of a-z, 0-9, - and _, starting with a letter or digit.")
+    def __init__(self, root: Path, name: str):
+        if not NAME.match(name):
+            raise UserError(f"{name!r} can't be a model's name. Use up to 64 of a-z, 0-9, - and _, starting with a letter or digit.")
+        super().__init__(root, name)
 
     @property
     def folder(self) -> Path:
@@ -64,6 +61,11 @@ class ModelPaths:
         return self.data / "predictions"
 
     @property
+    def appending(self) -> Path:
+        """What `predict` is about to append, while it does."""
+        return self.predictions / ".appending.json"
+
+    @property
     def labels(self) -> Path:
         return self.data / "labels"
 
@@ -83,6 +85,7 @@ def refuse_open(root: Path, *paths: Path) -> None:
             if path.stat().st_mode & stat.S_IWOTH:
                 found.append(path.relative_to(root) if path.is_relative_to(root) and path != root else path)
     if found:
+        import shlex
         cure = f"-R o-w {shlex.quote(str(root))}" if len(found) > 3 else f"o-w {shlex.join(map(str, found))}"
         raise Refused(f"{found[0]} can be written by every user of this machine, so it can't be trusted. See what was changed, then close it with: chmod {cure}")
 
@@ -120,6 +123,7 @@ def write(path: Path, content: bytes) -> None:
 
 def nameless(folder: Path):
     """A text file on the folder's disk that no crash can leave there."""
+    import tempfile
     return tempfile.TemporaryFile("w+", encoding="utf-8", newline="", dir=folder)
 
 
@@ -153,6 +157,7 @@ def remove_folder(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
+        import shutil
         shutil.rmtree(path)
 
 

@@ -2,22 +2,20 @@
 import hashlib
 import math
 import os
-import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib import config, files
+from lib import files
 from lib.files import ModelPaths
 from lib.parts import Part
+from lib.record import Record
 
 # The scripts whose change can change a trained model.
 CODE = ("train.py", "lib/config.py", "lib/csvfile.py", "lib/dataset.py", "lib/gates.py", "lib/model.py", "lib/paired.py", "lib/scores.py", "lib/search.py", "lib/settings.py", "lib/training.py", "lib/validation.py")
 PACKAGES = ("joblib", "numpy", "pandas", "scikit_learn", "scipy", "threadpoolctl")
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Record):
     """Everything that decides how a training comes out."""
 
     parts: dict[str, str]  # file name -> sha256
@@ -35,11 +33,16 @@ class Inputs:
         return files.sha256_json(vars(self))
 
 
-def collect(paths: ModelPaths, found: list[Part], config_text: str, features: bytes | None) -> Inputs:
-    scripts = paths.root / "scripts"
-    view = plain(config.training_view(config_text))
+def collect(paths: ModelPaths, found: list[Part], config_text: str, features: bytes | None, then: dict | None = None) -> Inputs:
+    """then: the manifest of a version. What its scripts read out of the very same model.toml need not be read again by the same scripts."""
+    code = {name: files.sha256(paths.root / "scripts" / name) for name in CODE}
+    if then and then["inputs"]["code"] == code and then["files"]["model.toml"] == hashlib.sha256(config_text.encode()).hexdigest():
+        view = then["inputs"]["config"]
+    else:
+        from lib import config
+        view = plain(config.training_view(config_text))
     return Inputs({part.path.name: part.sha256 for part in found}, view, hashlib.sha256(features).hexdigest() if features is not None else None,
-                  {name: files.sha256(scripts / name) for name in CODE}, {name: version for name, version in environment().items() if name in ("python", *PACKAGES)})
+                  code, {name: version for name, version in environment().items() if name in ("python", *PACKAGES)})
 
 
 def plain(value):
@@ -59,7 +62,7 @@ def environment() -> dict[str, str]:
             if name.endswith(".dist-info"):
                 package, _, version = name.removesuffix(".dist-info").rpartition("-")
                 packages[package.lower().replace("-", "_")] = version
-    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
+    return {"python": sys.version.partition(" ")[0], **dict(sorted(packages.items()))}
 
 
 def changes(now: Inputs, then: dict) -> list[str]:
@@ -68,10 +71,22 @@ def changes(now: Inputs, then: dict) -> list[str]:
     for name in sorted(now.parts.keys() | then["parts"].keys()):
         if now.parts.get(name) != then["parts"].get(name):
             words.append(f"data: part {Path(name).stem} is {'new' if name not in then['parts'] else 'gone' if name not in now.parts else 'another'}")
-    words += [f"config: {key} changed" for key in config.changed_keys(then["config"], now.config)]
+    words += [f"config: {key} changed" for key in changed_keys(then["config"], now.config)]
     if now.features != then["features"]:
         words.append("features: features.py changed")
-    words += [f"code: {name} changed" for name in config.changed_keys(then["code"], now.code)]
+    words += [f"code: {name} changed" for name in changed_keys(then["code"], now.code)]
     words += [f"environment: {name} {then['environment'].get(name, 'absent')} → {now.environment.get(name, 'absent')}"
-              for name in config.changed_keys(then["environment"], now.environment)]
+              for name in changed_keys(then["environment"], now.environment)]
     return words
+
+
+def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """The dotted names of what differs between two nested dicts: `train.params.C`."""
+    names = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += changed_keys(a, b, f"{prefix}{key}.")
+        elif a != b:
+            names.append(f"{prefix}{key}")
+    return names

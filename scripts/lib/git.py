@@ -3,17 +3,14 @@ import contextlib
 import hashlib
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from lib import files
 from lib.errors import Failed, UserError
+from lib.record import Record
 
 # Given on every call, so that neither a missing `git lfs install` nor a foreign git config can store a binary as a plain blob.
 LFS = {"filter.lfs.clean": "git-lfs clean -- %f", "filter.lfs.smudge": "git-lfs smudge -- %f",
@@ -27,11 +24,11 @@ PROJECT = (".gitattributes", ".gitignore", ".ci", "Makefile", "README.md", "cron
 LARGEST_POINTER = 1024  # bytes
 MOST_NAMES = 500  # files that are fetched by name; beyond it all of the tag's are
 STALE = 2  # seconds after which a lock file of git's is a dead one's
+REMOTES = re.compile(rb"\[\s*(remote|include)|worktreeconfig", re.I)  # what a remote's address needs in the repository's config
 PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(Record):
     name: str
     object: str
     commit: str
@@ -47,21 +44,31 @@ def environment(**extra: str) -> dict[str, str]:
 
 def run(root: Path, *arguments: str, stdin: bytes | None = None, env: dict | None = None, timeout: float | None = None) -> bytes:
     """What the git command prints; Failed with its own words when it does not succeed."""
-    command = ["git", *OPTIONS, *arguments]
+    with start(root, *arguments, stdin=stdin is not None, env=env) as process:
+        try:
+            out, words = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise Failed(f"git {arguments[0]} gave no answer in {timeout:.0f} seconds.") from None
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise explain(root, arguments, process.returncode, words.decode(errors="replace"))
+    return out
+
+
+def start(root: Path, *arguments: str, stdin: bool = False, env: dict | None = None) -> subprocess.Popen:
     try:
-        done = subprocess.run(command, cwd=root, input=stdin, env=env or environment(), capture_output=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL if stdin is None else None)
+        return subprocess.Popen(["git", *OPTIONS, *arguments], cwd=root, env=env or environment(), stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:
         raise Failed("git is not installed. Install it with: sudo apt-get install git git-lfs") from None
-    except subprocess.TimeoutExpired:
-        raise Failed(f"git {arguments[0]} gave no answer in {timeout:.0f} seconds.") from None
-    if done.returncode:
-        raise explain(root, arguments, done.returncode, done.stderr.decode(errors="replace"))
-    return done.stdout
 
 
 def explain(root: Path, arguments, code: int, stderr: str) -> UserError:
     if "dubious ownership" in stderr:
+        import shlex
         return UserError(f"{root} belongs to another user, so git refuses it. If you trust it: git config --global --add safe.directory {shlex.quote(str(root))}")
     if "not a git repository" in stderr:
         return UserError(f"{root} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
@@ -90,11 +97,17 @@ def head(root: Path) -> str | None:
     return None
 
 
-def state(root: Path) -> tuple[str | None, bool]:
-    """HEAD's commit and whether tracked files differ from it."""
-    out = line(root, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", out, re.M)
-    return (commit[1] if commit else None), any(not row.startswith("#") for row in out.splitlines())
+class State:
+    """HEAD's commit and whether tracked files differ from it, asked in a process beside ours: `columns` waits for the answer."""
+
+    def __init__(self, root: Path):
+        self.asked = start(root, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+
+    def columns(self) -> dict:
+        """For a run's row; nothing where git gives no answer."""
+        out = self.asked.communicate()[0].decode(errors="replace")
+        commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", out, re.M)
+        return {} if self.asked.returncode else {"git_commit": commit and commit[1], "dirty": any(not row.startswith("#") for row in out.splitlines())}
 
 
 def tags(root: Path, prefix: str) -> list[Tag]:
@@ -139,7 +152,7 @@ def private_index(root: Path, model: str):
 
 def sweep_index(root: Path, model: str) -> None:
     """Remove what a killed training left of its index. Only under the model's lock."""
-    shutil.rmtree(folder(root) / f"lean-index-{model}", ignore_errors=True)
+    files.remove_folder(folder(root) / f"lean-index-{model}")
 
 
 def remove_stale_locks(*locks: Path) -> None:
@@ -226,6 +239,7 @@ def read_tagged(root: Path, tag: str, below: str, wanted: set[str] | None = None
             with open_lfs_object(root, found[1].decode(), name, tag) as file:
                 yield name, file
         else:
+            import tempfile
             with tempfile.TemporaryFile() as file:
                 file.write(blobs[f"{tag}:{name}"] or b"")
                 file.seek(0)
@@ -272,6 +286,7 @@ SIGNING = ("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen", "-c", "gp
 
 def signed_tag(root: Path, name: str, commit: str, message: str, key: str) -> str:
     """The id of a signed tag object that has no name yet: `git tag --sign` can exit 0 without having signed, so it is made elsewhere."""
+    import tempfile
     with tempfile.TemporaryDirectory(prefix="lean-sign-", dir=folder(root)) as scratch:
         run(root, "init", "--quiet", "--bare", scratch)
         env = environment(GIT_DIR=scratch, GIT_ALTERNATE_OBJECT_DIRECTORIES=str((folder(root) / "objects").resolve()), **identity(root))
@@ -304,16 +319,18 @@ def sync(root: Path) -> None:
     subprocess.run(["sync", "-f", str(folder(root))], check=True, stdin=subprocess.DEVNULL)
 
 
-@dataclass(frozen=True)
-class Remote:
+class Remote(Record):
     name: str
     pushed: str  # the folder of refs that stand for what is there
 
 
 def remote(root: Path) -> Remote | None:
     """`origin`, else the only remote there is."""
+    with contextlib.suppress(OSError):  # most often one look at the file spares a process
+        if not REMOTES.search((folder(root) / "config").read_bytes()):
+            return None
     try:
-        rows = line(root, "config", "--get-regexp", r"^remote\..*\.url$").splitlines()
+        rows = line(root, "config", "--local", "--includes", "--get-regexp", r"^remote\..*\.url$").splitlines()
     except Failed:  # exit code 1: there is none
         return None
     found = {name.removeprefix("remote.").removesuffix(".url"): url for name, _, url in (row.partition(" ") for row in rows)}
@@ -375,6 +392,7 @@ def fetch_lfs(root: Path, tags: list[str], names: list[str] | None = None) -> No
 
 def configure_lfs(root: Path) -> None:
     """So that the user's own `git checkout churn/v3` brings models and data, not pointers."""
+    import shutil
     if shutil.which("git-lfs") is None:
         raise Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
     known = subprocess.run(["git", "config", "--local", "--get", "filter.lfs.process"], cwd=root, env=environment(), capture_output=True)

@@ -21,6 +21,7 @@ from lib import registry as making
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.findings import Finding, Tally
+from lib.names import NAME
 from lib.tags import VERSION_FOLDER, Registry, Version
 
 
@@ -33,7 +34,7 @@ def find(root: Path, connection: sqlite3.Connection, names: list[str] | None = N
 
 def known_models(root: Path) -> list[str]:
     """Those that have a model.toml, or a tag."""
-    return sorted(name for name in {path.parent.name for path in (root / "models").glob("*/model.toml")} | set(tags.models(root)) if config.NAME.match(name))
+    return sorted(name for name in {path.parent.name for path in (root / "models").glob("*/model.toml")} | set(tags.models(root)) if NAME.match(name))
 
 
 def common(root: Path, connection: sqlite3.Connection, quick: bool) -> list[Finding]:

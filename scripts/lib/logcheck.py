@@ -30,7 +30,7 @@ def predictions_of(paths: ModelPaths, connection: sqlite3.Connection, tally: Tal
 def pending_append(paths: ModelPaths, connection: sqlite3.Connection) -> dict[str, int]:
     """The log that a killed `predict` was writing to, and its length before; nothing where the batch is on record."""
     try:
-        told = json.loads((paths.predictions / predictions.INTENT).read_bytes())
+        told = json.loads(paths.appending.read_bytes())
     except (OSError, ValueError):
         return {}
     return {} if db.batch_by_uuid(connection, told["batch"]) else {told["file"]: told["offset"]}
@@ -57,7 +57,7 @@ def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born:
     there, wanted = sum(count for *_, count in stretches), sum(row["rows"] for row in batches)
     rest = before(stretches, batches)
     if there < wanted or rest and max(moment for _, moment, _ in rest) > born:
-        yield Finding(paths.name, f"{path} has {there:,} predictions, metrics.db has acknowledged {wanted:,} of them. Bring the file back from a backup: make restore FROM=the-backup")
+        yield Finding(paths.name, f"{path} has {there:,} metrics.db has acknowledged {wanted:,} of them. Bring the file back from a backup: make restore FROM=the-backup")
     elif rest is None:
         yield Finding(paths.name, f"{path}: its predictions are not those, in order and version, that metrics.db has acknowledged. Bring the file back from a backup: make restore FROM=the-backup")
 

@@ -1,11 +1,10 @@
 """The prediction and label logs as files: what was appended since the last check, and whether old rows were changed."""
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib import bounds, db, monitor, predictions
-from lib.config import Config
+from lib import db, predictions
 from lib.files import ModelPaths
+from lib.record import Record
 from lib.tags import Registry
 from lib.runs import Run
 
@@ -13,8 +12,7 @@ LOGS = ("predictions", "labels")
 EDGE = 4096  # bytes at the start and before the offset that must be as they were
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Record):
     """How far a log has been read, and what stood at the edges of that stretch."""
 
     file: str
@@ -50,16 +48,13 @@ def unread(folder: Path, known: dict[str, Position], committed: dict[str, int]) 
     return stretches, changed
 
 
-def read_new(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> int:
-    """Count what was appended to the logs; returns the number of rows. Where nothing was, it costs a few file looks.
-
-    Only under the check's lock.
-    """
+def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> int:
+    """Count what `news` found appended to the logs; returns the number of rows. Only under the check's lock."""
+    from lib import bounds
     numeric = conf.task == "regression"
     limits = {number: bounds.acceptable(conf, known, number) for number in known.versions} if numeric else {}
     rescaled = any(limits.get(version) != bound for version, bound in db.bounds_counted_with(run.db, paths.name)) if numeric else False
-    stretches = news(run, paths) if not rescaled else None
-    if stretches is None:  # a log was rewritten, the index is gone, or errors have another limit: everything is read and counted again
+    if stretches is None or rescaled:  # a log was rewritten, the index is gone, or errors have another limit: everything is read and counted again
         with db.transaction(run.db):
             db.forget_logs(run.db, paths.name)
             if rescaled:
@@ -80,12 +75,13 @@ class Calibrations(dict):
 
     def get(self, number, default=None):
         if number not in self:
+            from lib import monitor
             self[number] = monitor.calibration(self.paths, self.known.versions[number]) if number in self.known.versions else None
         return self[number]
 
 
 def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] | None:
-    """The unread stretches of each log; None if an old stretch is not what was read."""
+    """The unread stretches of each log; None if an old stretch is not what was read. Where nothing is new, it costs a few looks at files."""
     found = {}
     for log in LOGS:
         known = {row["file"]: Position(*row) for row in db.log_positions(run.db, paths.name, log)}
@@ -95,6 +91,15 @@ def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] 
             return None
         found[log] = stretches
     return found
+
+
+def sweep(run: Run, paths: ModelPaths) -> None:
+    """Remove the segments that hold no more, once what refers to the others is on the disk."""
+    for log in LOGS:
+        names, folder = db.log_segments(run.db, paths.name, log), index_folder(paths, log)
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
 
 
 def index_folder(paths: ModelPaths, log: str) -> Path:

@@ -17,8 +17,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from lib.config import Config, nearest
+from lib.config import Config
 from lib.errors import UserError
+from lib.names import nearest
 
 # Estimators that split on thresholds, or on class statistics, gain nothing from scaled columns.
 UNSCALED = ("sklearn.ensemble.", "sklearn.tree.", "sklearn.dummy.", "sklearn.naive_bayes.")

@@ -1,45 +1,16 @@
 """Does the live model still do its job? The outcomes so far, given to the rule that model.toml asks for."""
 import json
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from lib import bounds, clock, config, db, sequential, versions
 from lib.config import Config
 from lib.files import ModelPaths
+from lib.finding import Finding
 from lib.tags import Registry, Version
 from lib.runs import Run
 from lib.wobble import Day
 
 RECENT = 14  # days with labels in the figure that a check shows
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found of the live version."""
-
-    version: int
-    rule: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    labels: int  # of matured predictions
-    matured: int  # predictions old enough to be judged
-    floor: float | None
-    evidence: float | None
-    alarm_at: float | None
-    expected: float | None
-    verdict: str  # healthy, dropped, unknown
-    needed: int  # labels without which there is no verdict
-
-    def words(self, model: str) -> str:
-        share = f"{self.labels:,} labels for {self.matured:,} matured predictions" + (f" ({self.labels / self.matured:.1%})" if self.matured else "")
-        floor = f", {'floor' if self.metric == 'accuracy' else 'limit'} {self.floor:.4g}" if self.floor is not None else ""
-        if self.value is None or self.verdict == "unknown":
-            hope = f"; its scores let one expect accuracy {self.expected:.3f} (blind to a change of concept)" if self.expected is not None else ""
-            return f"{model} v{self.version}: not enough labels yet: {share}, {self.needed} needed{hope}"
-        interval = f" [{self.low:.4f}, {self.high:.4f}]" if self.low is not None else ""
-        return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}, {share}{floor}: {self.verdict}"
 
 
 def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding:
@@ -58,9 +29,7 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
 
 def cutoff_hour(conf: Config) -> str:
     """Predictions of earlier hours have matured."""
-    age = config.seconds(conf.monitor.matures, "monitor.matures")
-    moment = datetime.fromisoformat(clock.now()) - timedelta(seconds=age)
-    return (moment + timedelta(hours=1 if not age else 0)).strftime("%Y-%m-%dT%H")
+    return clock.hour_ago(config.seconds(conf.monitor.matures, "monitor.matures"))
 
 
 def expectation(rows) -> float | None:

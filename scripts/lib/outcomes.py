@@ -117,15 +117,9 @@ def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarr
     rows = np.zeros(len(begins), logindex.ROW)
     rows["key"] = logindex.hashes(block, begins[:, 0], stops[:, 0])
     rows["hour"] = logindex.hours(block, begins[:, 1], stops[:, 1])
-    versions = logindex.floats(blank_as_nan(logindex.texts(block, begins[:, 2], stops[:, 2], 8).view("S8").ravel()))
-    rows["version"] = np.where((versions > 0) & (versions < 1 << 31), versions, 0)  # 0: a line that no command of ours wrote
+    rows["version"] = logindex.versions(block, begins[:, 2], stops[:, 2])
     rows["value"] = logindex.values(block, begins[:, 3], stops[:, 3], judge.numeric)
-    scores = logindex.floats(blank_as_nan(logindex.texts(block, begins[:, 4], stops[:, 4], 24).view("S24").ravel()))
-    return rows, judge.expected(scores, rows["version"])
-
-
-def blank_as_nan(cells: np.ndarray) -> np.ndarray:
-    return np.where(cells == b"", b"nan", cells)
+    return rows, judge.expected(logindex.chances(block, begins[:, 4], stops[:, 4]), rows["version"])
 
 
 def label_rows(block: bytes, begins, stops, judge: Judge) -> np.ndarray:
@@ -162,7 +156,7 @@ class Counts:
         if not len(versions):
             return
         groups = versions.astype("i8") << 32 | hours.astype("i8")
-        kinds, place = np.unique(groups, return_inverse=True)
+        kinds, place = logindex.distinct(groups)
         for name, amount in amounts.items():
             sums = np.bincount(place, np.broadcast_to(np.asarray(amount, float), len(versions)), len(kinds))
             for kind, value in zip(kinds.tolist(), sums.tolist()):
@@ -177,9 +171,7 @@ class Counts:
 
 def commit(run: Run, paths: ModelPaths, log: str, judge: Judge, rows: np.ndarray, positions: dict, counts: Counts) -> None:
     """The segments first, then everything that refers to them in one transaction: after a crash the rows are read again, or were read."""
-    held = segments(run, paths, log)
-    names = held.add(rows)
+    names = segments(run, paths, log).add(rows)
     with db.transaction(run.db):
         db.set_log(run.db, paths.name, log, reached(positions), names)
         db.add_outcomes(run.db, paths.name, "mae" if judge.numeric else "accuracy", judge.bounds, counts.rows())
-    held.sweep(names)

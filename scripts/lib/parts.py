@@ -1,18 +1,17 @@
 """The parts of a model's training data as files: which there are, and that none was changed since it was taken in."""
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib import audit, csvfile, files
+from lib import audit, files
 from lib.errors import Refused
 from lib.files import ModelPaths
+from lib.record import Record
 
 NAME = re.compile(r"[0-9]{4,}\.csv\Z")
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Record):
     path: Path
     sha256: str
     rows: int | None = None  # known when it was just taken in
@@ -54,6 +53,7 @@ def add(paths: ModelPaths, run, temporary: Path, rows: int, source: str) -> Part
 
 
 def rows(found: list[Part]) -> int:
+    from lib import csvfile
     return sum(len(chunk.rows) for part in found for chunk in csvfile.chunks(part.path, csvfile.read_header(part.path, ",")))
 
 

@@ -1,28 +1,28 @@
 """The prediction log data/<model>/predictions/DATE.csv: append-only, a file's predictions all in it or none."""
+import io
 import json
 import os
 import re
 import sqlite3
 from pathlib import Path
-from typing import BinaryIO
 
-from lib import clock, csvfile, db, files
+from lib import clock, db, files
 from lib.files import ModelPaths
 
 COLUMNS = ("id", "time", "version", "prediction", "score")  # then the features; ours come first, whatever the features are called
-INTENT = ".appending.json"
 NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-(\d+))?\.csv")
 COPY = 1 << 20
 
 
 def header(features: list[str]) -> bytes:
+    from lib import csvfile
     return csvfile.lines([[*COLUMNS, *features]])[0].encode()
 
 
 def pending(paths: ModelPaths) -> dict[str, int]:
     """The log that an unfinished `predict` is writing to, and its length before: what lies beyond may be taken back."""
     try:
-        told = json.loads((paths.predictions / INTENT).read_bytes())
+        told = json.loads(paths.appending.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     return {told["file"]: told["offset"]}
@@ -47,7 +47,7 @@ def lock(paths: ModelPaths, owner: str, wait: float):
 
 def settle(connection: sqlite3.Connection, paths: ModelPaths) -> None:
     """Take back an append that was killed before it was recorded. Only under the log's lock."""
-    intent = paths.predictions / INTENT
+    intent = paths.appending
     if not intent.exists():
         return
     told = json.loads(intent.read_bytes())
@@ -63,18 +63,18 @@ def settle(connection: sqlite3.Connection, paths: ModelPaths) -> None:
     files.sync_folder(paths.predictions)
 
 
-def append(connection: sqlite3.Connection, paths: ModelPaths, rows: BinaryIO, features: list[str], batch: dict) -> Path:
+def append(connection: sqlite3.Connection, paths: ModelPaths, rows: io.BufferedIOBase, features: list[str], batch: dict) -> Path:
     """Put the finished rows (no header) at the log's end and record the batch: after a crash both are there or neither.
 
     Only under the log's lock, after `settle`. batch: the columns of its row in `batches`. Returns the log file.
     """
     log = todays_log(paths, header(features))
     offset = heal(log)
-    files.write(paths.predictions / INTENT, json.dumps({"file": log.name, "offset": offset, "batch": batch["uuid"]}).encode())
+    files.write(paths.appending, json.dumps({"file": log.name, "offset": offset, "batch": batch["uuid"]}).encode())
     copy_to_end(rows, log, offset, header(features) if not offset else b"")
     with db.transaction(connection):
         db.insert(connection, "batches", log=log.name, time=clock.now(), **batch)
-    (paths.predictions / INTENT).unlink()
+    paths.appending.unlink()
     files.sync_folder(paths.predictions)
     return log
 
@@ -105,7 +105,7 @@ def todays_log(paths: ModelPaths, wanted: bytes) -> Path:
         number += 1
 
 
-def copy_to_end(rows: BinaryIO, log: Path, offset: int, first: bytes) -> None:
+def copy_to_end(rows: io.BufferedIOBase, log: Path, offset: int, first: bytes) -> None:
     descriptor = os.open(log, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         rows.seek(0)

@@ -1,5 +1,4 @@
 """How far a long command is, on stderr: a bar redrawn on a terminal, a new line every ten seconds in a log."""
-import shutil
 import sys
 import threading
 import time
@@ -40,6 +39,7 @@ class Progress:
         while not self.over.wait(TERMINAL_EVERY if shown and self.terminal else LOG_EVERY if shown else FIRST):
             text = describe(self.label, self.done, self.total, self.unit, time.monotonic() - self.started, self.about) + (f", {self.note}" if self.note else "")
             if self.terminal:
+                import shutil
                 print(f"\r\033[K{drawn(self.done, self.total)}{text}"[:shutil.get_terminal_size().columns + 4], end="", file=sys.stderr, flush=True)
             else:
                 print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,5 @@
 """Versions and what is live. A version exists once its tag does; a switch of production is a tag too; the rest follows from the tags."""
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -7,7 +8,6 @@ from lib import audit, db, files, git, tags, versions
 from lib.errors import Failed, Refused
 from lib.files import ModelPaths
 from lib.approval import Approval
-from lib.progress import Progress
 from lib.runs import Run
 from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
 
@@ -28,14 +28,22 @@ def settle(run: Run, paths: ModelPaths) -> Registry:
     return registry
 
 
-def trusted(run: Run, paths: ModelPaths) -> Registry:
+def trusted(run: Run, paths: ModelPaths, found: list[git.Tag] | None = None) -> Registry:
     """The registry for who only reads. Refused where a tag, the audit or metrics.db is not as it was made.
 
-    It costs a git call and a read of the audit, whatever the size of the models.
+    It costs a git call and a read of the audit, whatever the size of the models. found: the model's tags, where all were
+    read at once; they may be a moment old, so where something does not agree with them they are read again.
     """
+    if found is not None:
+        with contextlib.suppress(Refused):
+            return compared(run, paths, found)
+    return compared(run, paths, None)
+
+
+def compared(run: Run, paths: ModelPaths, found: list[git.Tag] | None) -> Registry:
     check_open(paths)
     head = db.audit_head(run.db, paths.name)  # before the audit itself, which may be growing
-    registry = tags.read(paths, db.tag_objects(run.db, paths.name))
+    registry = tags.read(paths, db.tag_objects(run.db, paths.name), found)
     check_rows(run.db, paths, registry)
     check_audit(run.db, paths, registry, head)
     return registry
@@ -208,6 +216,7 @@ def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict,
     stored = {f"{inside}/{name}": manifest["files"][name] for name in ("model.joblib", "holdout.csv")}
     stored |= {f"data/{paths.name}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}
     git.configure_lfs(paths.root)
+    from lib.progress import Progress
     with Progress(f"storing {tag}"):
         git.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored, *extra], stored)
     return settle(run, paths).versions[number]
@@ -238,6 +247,7 @@ def push(run: Run, paths: ModelPaths) -> None:
     names = git.unpushed(paths.root, to, f"{paths.name}/") if to else []
     if not names:
         return
+    from lib.progress import Progress
     try:
         with Progress(f"pushing {len(names)} tags to {to.name}"):
             git.push(paths.root, to, names)

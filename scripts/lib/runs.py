@@ -1,22 +1,20 @@
 """The frame around every script: options in, one row in `runs`, errors as one line, an exit code out."""
-import argparse
-import difflib
-import getpass
+import contextlib
 import os
+import pwd
 import re
 import resource
 import signal
 import sqlite3
 import sys
 import time
-import traceback
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from lib import clock, config, db, files, git
+from lib import clock, db, files, git
 from lib.errors import Failed, UserError
+from lib.names import NAME, nearest
+from lib.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 READER_WAIT = 0.2  # seconds that a command which only looks waits to put its own row on record
@@ -48,36 +46,49 @@ OPTIONS = {
     "YES": "1: really do it",
 }
 VERSION = re.compile("v?[0-9]{1,9}")
-MAKES_OWN = ("VENV", "PYTHON", "HELP", "BASE")  # the Makefile's, whatever the target
+MAKES_OWN = ("VENV", "PYTHON", "HELP", "BASE", "BENCH", "BATCH")  # the Makefile's, whatever the target
 NEAR = 0.7  # how alike (difflib) two variables' names are where one is taken for a slip of the other
+SAMPLE = re.compile(r"\A(?:[^\S\n]*(?:[^\s\[].*)?\n)*?[^\S\n]*sample\s*=\s*true\b")  # model.toml says so above its first section; to read all of it takes longer
 STATUS = {0: "done", 3: "refused", 130: "interrupted"}
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Record):
     """One execution of a script: where it works, what it was asked, and its row in `runs`."""
 
     root: Path
     script: str
     options: dict[str, str]
     db: sqlite3.Connection
-    id: int | None  # None: a reader who may not write metrics.db
+    id: int | None  # None: it only looks, and its row is written when it ends, if it can be
     uuid: str
     user: str
     host: str
     trigger: str
+    noted: dict  # columns of its row that are not written yet
+    state: git.State | None  # what git says of the code, asked while we work
+
+    def note(self, **columns) -> None:
+        """Columns of the run's row, to be written with the next `record`, at the latest when the run ends: each write syncs the disk."""
+        self.noted.update(columns)
 
     def record(self, **columns) -> None:
+        self.note(**columns)
         if self.id is not None:
-            db.update_run(self.db, db.run_by_uuid(self.db, self.uuid), **columns)  # its id is another one once `restore` has put an old metrics.db in place
+            if self.state and "git_commit" not in self.noted:
+                self.note(**self.state.columns())
+            db.update_run(self.db, db.run_by_uuid(self.db, self.uuid), **self.noted)  # its id is another one once `restore` has put an old metrics.db in place
+            self.noted.clear()
 
     def model(self) -> files.ModelPaths:
         """The model that MODEL names, or the only one it can mean. Raises UserError."""
         paths = files.ModelPaths(self.root, self.options["MODEL"] or only_model(self.root))
         if not paths.config.is_file():
             known = model_names(self.root)
-            raise UserError(f"there is no model {paths.name!r} (no {paths.config.relative_to(self.root)}).{config.nearest(paths.name, known)} Known: {', '.join(known) or 'none'}.")
-        self.record(model=paths.name)
+            raise UserError(f"there is no model {paths.name!r} (no {paths.config.relative_to(self.root)}).{nearest(paths.name, known)} Known: {', '.join(known) or 'none'}.")
+        if self.options["MODEL"]:
+            self.note(model=paths.name)  # its row has it since the beginning
+        else:
+            self.record(model=paths.name)
         return paths
 
     def lock(self, paths: files.ModelPaths, wait: float = LOCK_WAIT):
@@ -106,8 +117,11 @@ class Run:
         return text == "1"
 
 
-def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv: list[str] | None = None, *, reads: bool = False) -> int:
-    """Do a script's work and return its exit code. reads: it only looks, so it works for those who may not write metrics.db."""
+def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv: list[str] | None = None, *, reads: bool = False, brief: bool = False) -> int:
+    """Do a script's work and return its exit code. reads: it only looks, so it works for those who may not write metrics.db.
+
+    brief: it looks for so short a time that its row is written once, when it ends.
+    """
     script = Path(sys.modules[work.__module__].__file__).stem
     os.umask(os.umask(0o022) | 0o022)  # what is made here, others may read at most
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends a command as Ctrl-C does
@@ -115,7 +129,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
     run = None
     try:
         values = parse(script, doc, options, argv)
-        run = begin(script, values, reads)
+        run = begin(script, values, reads, brief)
         with db.explained():
             code = work(run)
         error = None
@@ -133,6 +147,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         code, error = 1, explain(problem)
         print(f"{script}: {error}", file=sys.stderr)
     except Exception as problem:
+        import traceback
         code, error = 1, f"{type(problem).__name__}: {problem}"
         traceback.print_exc()
     return close(run, code, error, time.monotonic() - began)
@@ -145,22 +160,29 @@ def explain(problem: OSError) -> str:
 
 def parse(script: str, doc: str, options: tuple[str, ...], argv: list[str] | None) -> dict[str, str]:
     """Each option's text: from the command line (--model churn), else from the environment (MODEL=churn), else empty."""
-    parser = argparse.ArgumentParser(f"scripts/{script}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.error = lambda message: (_ for _ in ()).throw(UserError(f"{message}. See: make {script} HELP=1"))
-    for name in options:
-        parser.add_argument(f"--{name.lower()}", default=os.environ.get(name, ""), metavar=name, dest=name, help=OPTIONS[name])
     check_variables(script, options)
     if os.environ.get("HELP") == "1":
         print(usage(script, doc, options))
         raise SystemExit(0)
-    found, unknown = parser.parse_known_args(argv)
-    if unknown:
-        raise UserError(f"there is no option {unknown[0]}.{config.nearest(unknown[0], [f'--{name.lower()}' for name in options])} See: make {script} HELP=1")
-    values = vars(found)
+    values = {name: os.environ.get(name, "") for name in options}
+    if sys.argv[1:] if argv is None else argv:  # make gives none, and argparse takes time to import
+        values = parse_arguments(script, doc, values, argv)
     for name, value in values.items():
         if any(mark in value for mark in "\0\n\r") or any("\ud800" <= mark <= "\udfff" for mark in value):
             raise UserError(f"{name}= can't contain a line break, or bytes that are no UTF-8.")
     return values
+
+
+def parse_arguments(script: str, doc: str, defaults: dict[str, str], argv: list[str] | None) -> dict[str, str]:
+    import argparse
+    parser = argparse.ArgumentParser(f"scripts/{script}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.error = lambda message: (_ for _ in ()).throw(UserError(f"{message}. See: make {script} HELP=1"))
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name.lower()}", default=default, metavar=name, dest=name, help=OPTIONS[name])
+    found, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise UserError(f"there is no option {unknown[0]}.{nearest(unknown[0], [f'--{name.lower()}' for name in defaults])} See: make {script} HELP=1")
+    return vars(found)
 
 
 def usage(script: str, doc: str, options: tuple[str, ...]) -> str:
@@ -177,45 +199,75 @@ def check_variables(script: str, options: tuple[str, ...]) -> None:
     _, _, given = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
     takes = f"{script} takes {' '.join(f'{name}=' for name in options) or 'no variable'}. See: make {script} HELP=1"
     for name in (word.partition("=")[0].rstrip(":+?!") for word in re.findall(r"(?:[^\s\\]|\\.)+", given)):
-        near = difflib.get_close_matches(name.upper(), options, 1, NEAR)
-        if name not in OPTIONS and name not in MAKES_OWN and near:
-            raise UserError(f"there is no variable {name}=. Did you mean {near[0]}=? {takes}")
+        if name not in OPTIONS and name not in MAKES_OWN and (near := likely(name, options)):
+            raise UserError(f"there is no variable {name}=. Did you mean {near}=? {takes}")
         if name in OPTIONS and name not in options and os.environ["MAKECMDGOALS"] == script:  # with several targets it may be for another one
             raise UserError(f"{name}= means nothing here: {takes}")
 
 
-def begin(script: str, values: dict[str, str], reads: bool) -> Run:
+def likely(name: str, options: tuple[str, ...]) -> str | None:
+    """The variable that this one was probably to be."""
+    import difflib
+    return next(iter(difflib.get_close_matches(name.upper(), options, 1, NEAR)), None)
+
+
+def begin(script: str, values: dict[str, str], reads: bool, brief: bool) -> Run:
     if not (ROOT / ".git").exists():
         raise UserError(f"{ROOT} is not a git repository. Make it one with: git init && git add -A && git commit -m start")
     scripts = ROOT / "scripts"
     files.refuse_open(ROOT, *(ROOT / name for name in GUARDED), *scripts.glob("*.*"), *scripts.glob("lib/*.py"))
-    commit, dirty = (None, None) if reads else git.state(ROOT)
-    row = {"uuid": uuid.uuid4().hex, "script": script, "started": clock.now(), "status": "running", "trigger": "cron" if os.environ.get("TRIGGER") == "cron" else "manual",
-           "user": user_name(), "host": os.uname().nodename, "pid": os.getpid(), "pid_started": process_start(os.getpid()), "git_commit": commit, "dirty": dirty}
-    connection, run_id = open_record(ROOT / "metrics.db", row, reads)
-    return Run(ROOT, script, values, connection, run_id, row["uuid"], row["user"], row["host"], row["trigger"])
+    row = {"uuid": new_uuid(), "script": script, "started": clock.now(), "trigger": "cron" if os.environ.get("TRIGGER") == "cron" else "manual",
+           "user": user_name(), "host": os.uname().nodename, "pid": os.getpid(), "pid_started": process_start(os.getpid())}
+    if NAME.match(values.get("MODEL", "")) and files.ModelPaths(ROOT, values["MODEL"]).config.is_file():
+        row["model"] = values["MODEL"]
+    state = None if reads else git.State(ROOT)
+    connection, run_id = (open_to_read(ROOT / "metrics.db"), None) if brief else open_record(ROOT / "metrics.db", {**row, "status": "running"}, reads)
+    return Run(ROOT, script, values, connection, run_id, row["uuid"], row["user"], row["host"], row["trigger"], row if run_id is None else {}, state)
+
+
+def new_uuid() -> str:
+    """As uuid.uuid4().hex, whose module takes longer to import than all of ours."""
+    bits = int.from_bytes(os.urandom(16), "big")
+    return f"{bits & ~(0xF << 76 | 0x3 << 62) | 4 << 76 | 2 << 62:032x}"
 
 
 def user_name() -> str:
+    for name in ("LOGNAME", "USER"):
+        if os.environ.get(name):
+            return os.environ[name]
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in a container
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user without a name, as in a container
         return str(os.getuid())
 
 
 def open_record(path: Path, row: dict, reads: bool) -> tuple[sqlite3.Connection, int | None]:
     """The database with the run's row in it. A reader who can't write at once (permissions, a lock, a full disk) reads without one."""
     try:
-        if reads and path.exists() and not os.access(path, os.W_OK):
-            return db.connect_read_only(path), None
-        connection = db.connect(path, READER_WAIT if reads else db.WAIT)
-        with db.transaction(connection):
-            mark_killed(connection, row["host"])
-            return connection, db.insert(connection, "runs", **row)
+        connection = open_to_read(path) if reads else db.connect(path)
+        return connection, add_row(connection, row)
     except Failed:
         if not reads or not path.exists():
             raise
         return db.connect_read_only(path), None
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The database for a command that only looks: whoever can't write it now (permissions, a lock, a full disk) can look all the same."""
+    try:
+        if path.exists() and not os.access(path, os.W_OK):
+            return db.connect_read_only(path)
+        return db.connect(path, READER_WAIT)
+    except Failed:
+        if not path.exists():
+            raise
+        return db.connect_read_only(path)
+
+
+def add_row(connection: sqlite3.Connection, row: dict) -> int:
+    with db.transaction(connection):
+        mark_killed(connection, row["host"])
+        return db.insert(connection, "runs", **row)
 
 
 def mark_killed(connection: sqlite3.Connection, host: str) -> None:
@@ -238,8 +290,13 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
     if run is None:
         return code
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    end = {"ended": clock.now(), "seconds": seconds, "status": STATUS.get(code, "failed"), "exit_code": code, "error": error, "peak_memory_mb": peak}
     try:
-        run.record(ended=clock.now(), seconds=seconds, status=STATUS.get(code, "failed"), exit_code=code, error=error, peak_memory_mb=peak)
+        if run.id is None:
+            with contextlib.suppress(Failed):  # a reader who may not write, or not now, goes without a row
+                add_row(run.db, {**run.noted, **end})
+        else:
+            run.record(**end)
     except (sqlite3.Error, UserError) as problem:
         print(f"{run.script}: the end of this run could not be written to metrics.db: {problem}.", file=sys.stderr)
         code = code or 1
@@ -248,13 +305,13 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
 
 
 def model_names(root: Path) -> list[str]:
-    return sorted(path.parent.name for path in (root / "models").glob("*/model.toml") if config.NAME.match(path.parent.name))
+    return sorted(path.parent.name for path in (root / "models").glob("*/model.toml") if NAME.match(path.parent.name))
 
 
 def only_model(root: Path) -> str:
     """The model a command means when none is named: the user's only one; a sample, while they have none. Raises UserError."""
     names = model_names(root)
-    samples = [name for name in names if config.load(files.ModelPaths(root, name).config).sample]
+    samples = [name for name in names if SAMPLE.search(files.ModelPaths(root, name).config.read_text(encoding="utf-8", errors="replace"))]
     own = [name for name in names if name not in samples]
     if len(own) > 1:
         raise UserError(f"which model? Add MODEL= with one of: {', '.join(own)}.")

@@ -311,4 +311,20 @@ ORDER BY d.model, d.id;
 ALTER TABLE retrains ADD COLUMN stopped_by INTEGER REFERENCES drift_windows (id); -- the window of spoiled rows that forbade it
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT)
+STANDING = """
+ALTER TABLE checks ADD COLUMN basis TEXT;  -- JSON: all that the verdict follows from; while it is the same, so is the verdict
+"""
+
+RANKED = """
+CREATE INDEX versions_ranked ON versions (model, metric, CASE WHEN greater_is_better THEN -value ELSE value END, version);  -- as leaderboard places them
+
+DROP VIEW production;
+CREATE VIEW production AS
+SELECT last.model, d.version, d.time AS since, d.user, d.action, d.replaced, d.reason, v.metric, round(v.value, 4) AS value, round(v.low, 4) AS low, round(v.high, 4) AS high
+FROM (SELECT model, max(deployment) AS deployment FROM deployments GROUP BY model) last
+JOIN deployments d ON d.model = last.model AND d.deployment = last.deployment
+JOIN versions v ON v.model = d.model AND v.version = d.version
+ORDER BY last.model;
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.config import LOWER_IS_BETTER, nearest
+from lib.config import LOWER_IS_BETTER
 from lib.errors import UserError
+from lib.names import nearest
 from lib.progress import Progress
 
 CONFIDENCE = 0.95
@@ -75,8 +76,9 @@ def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
 
     Weighted forms of the definitions in sklearn.metrics, so that a bootstrap resample costs one dot product. NaN where undefined.
     """
-    if name in ("accuracy", "balanced_accuracy", "precision", "recall", "f1"):
-        return confusion_statistic(name, answers)
+    if name in SHARES:
+        matrix, wanted = confusion(answers)
+        return lambda weights: share(name, matrix(weights), wanted)
     if name == "log_loss":
         return mean_of(-np.log(np.clip(chosen_probability(answers), np.finfo(float).eps, 1)))
     if name == "brier":
@@ -99,7 +101,12 @@ def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
 
 
 def mean_of(losses: np.ndarray) -> Callable[[np.ndarray], float]:
-    return lambda weights: float(weights @ losses / weights.sum())
+    return lambda weights: dot(weights, losses) / float(weights.sum())
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Without BLAS: its threads take longer to meet than such a sum takes, and its last bit depends on how many there are."""
+    return float(np.einsum("i,i", a, b))
 
 
 def chosen_probability(answers: Answers) -> np.ndarray:
@@ -109,27 +116,40 @@ def chosen_probability(answers: Answers) -> np.ndarray:
     return np.where(index >= 0, answers.probabilities[np.arange(len(index)), index], 0.0)
 
 
-def confusion_statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
-    """Metrics of the confusion matrix. Precision, recall and f1 are of the positive class, or the mean over classes without one."""
+def statistics(names: list[str], answers: Answers) -> Callable[[np.ndarray], list[float]]:
+    """Several metrics as one function of row weights, with one confusion matrix for all that come from it."""
+    matrix, wanted = confusion(answers) if any(name in SHARES for name in names) else (None, None)
+    others = {name: statistic(name, answers) for name in names if name not in SHARES}
+
+    def values(weights: np.ndarray) -> list[float]:
+        counted = matrix(weights) if matrix else None
+        return [share(name, counted, wanted) if name in SHARES else others[name](weights) for name in names]
+
+    return values
+
+
+def confusion(answers: Answers) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    """The confusion matrix, shape (true classes, classes said), as a function of row weights; and the classes that precision is about."""
     classes, codes = np.unique(np.concatenate([answers.truth, answers.values]).astype(str), return_inverse=True)
     n, k = len(answers.truth), len(classes)
     cells = codes[:n] * k + codes[n:]
     wanted = np.flatnonzero(classes == answers.positive) if answers.positive else np.arange(k)
 
-    def value(weights: np.ndarray) -> float:
-        matrix = np.bincount(cells, weights, k * k).reshape(k, k)
-        hits, said, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
-        if name == "accuracy":
-            return float(hits.sum() / matrix.sum())
-        if name == "balanced_accuracy":
-            return float(np.mean(hits[true > 0] / true[true > 0]))
-        top = {"precision": hits, "recall": hits, "f1": 2 * hits}[name]
-        bottom = {"precision": said, "recall": true, "f1": said + true}[name]
-        if not len(wanted):
-            return 0.0
-        return float(np.mean(np.divide(top, bottom, out=np.zeros(k), where=bottom > 0)[wanted]))  # 0 where undefined, as scikit-learn's zero_division
+    return lambda weights: np.bincount(cells, weights, k * k).reshape(k, k), wanted
 
-    return value
+
+def share(name: str, matrix: np.ndarray, wanted: np.ndarray) -> float:
+    """A metric of the confusion matrix. Precision, recall and f1 are of the positive class, or the mean over classes without one."""
+    hits, said, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+    if name == "accuracy":
+        return float(hits.sum() / matrix.sum())
+    if name == "balanced_accuracy":
+        return float(np.mean(hits[true > 0] / true[true > 0]))
+    top = {"precision": hits, "recall": hits, "f1": 2 * hits}[name]
+    bottom = {"precision": said, "recall": true, "f1": said + true}[name]
+    if not len(wanted):
+        return 0.0
+    return float(np.mean(np.divide(top, bottom, out=np.zeros(len(hits)), where=bottom > 0)[wanted]))  # 0 where undefined, as scikit-learn's zero_division
 
 
 def auc_statistic(answers: Answers) -> Callable[[np.ndarray], float]:
@@ -142,24 +162,25 @@ def auc_statistic(answers: Answers) -> Callable[[np.ndarray], float]:
 
 
 def ranked(scores: np.ndarray, hit: np.ndarray) -> Callable[[np.ndarray], float]:
-    order = np.argsort(scores, kind="stable")
-    hit = hit[order]
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(scores[order]) > 0]))  # ties count half
+    positive, negative = np.flatnonzero(hit), np.flatnonzero(~hit)
+    negative = negative[np.argsort(scores[negative], kind="stable")]
+    low, high = (np.searchsorted(scores[negative], scores[positive], side) for side in ("left", "right"))
 
     def value(weights: np.ndarray) -> float:
-        w = weights[order]
-        positive, negative = np.add.reduceat(w * hit, starts), np.add.reduceat(w * ~hit, starts)
-        pairs = positive.sum() * negative.sum()
-        below = np.cumsum(negative) - negative / 2
-        return float(positive @ below / pairs) if pairs else np.nan
+        total = np.concatenate([[0.0], np.cumsum(weights[negative])])
+        chosen = weights[positive]
+        pairs = chosen.sum() * total[-1]
+        return dot(chosen, total[low] + total[high]) / 2 / float(pairs) if pairs else np.nan  # ties count half
 
     return value
 
 
 def r2_statistic(truth: np.ndarray, error: np.ndarray) -> Callable[[np.ndarray], float]:
+    squares = error**2
+
     def value(weights: np.ndarray) -> float:
-        spread = weights @ (truth - weights @ truth / weights.sum()) ** 2
-        return float(1 - weights @ error**2 / spread) if spread else np.nan
+        spread = dot(weights, (truth - dot(weights, truth) / weights.sum()) ** 2)
+        return 1 - dot(weights, squares) / spread if spread else np.nan
 
     return value
 
@@ -184,12 +205,11 @@ def available(names: tuple[str, ...], answers: Answers) -> list[str]:
 
 def score(names: list[str], answers: Answers, resamples: int, seed: int, label: str = "all") -> list[Score]:
     """Each metric with its percentile bootstrap interval (Efron 1979), all on the same resamples of the rows."""
-    functions = [statistic(name, answers) for name in names]
+    measured = statistics(names, answers)
     n = len(answers.truth)
-    ones = np.ones(n)
-    values = [function(ones) for function in functions]
+    values = measured(np.ones(n))
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.array([[function(weights) for function in functions] for weights in watched(n, resamples, seed)])
+        drawn = np.array([measured(weights) for weights in watched(n, resamples, seed)])
     tail = 100 * (1 - CONFIDENCE) / 2
     ends = [widened(name, value, *interval(column, tail), examined(name, answers)) for name, value, column in zip(names, values, drawn.T)]
     low, high = np.array(ends).T if names else ([], [])

@@ -5,25 +5,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import csvfile, validation
+from lib import csvfile, plain, validation
 from lib.config import Column
 from lib.errors import UserError
 
 SHOWN = 10
 
 
-def checked_chunks(path: Path, header: csvfile.Header, columns: dict[str, Column], whole: bool) -> Iterator[tuple[csvfile.Chunk, pd.DataFrame]]:
+def checked_chunks(path: Path, header: csvfile.Header, columns: dict[str, Column], whole: bool) -> Iterator[tuple[plain.Block | csvfile.Chunk, pd.DataFrame]]:
     """The rows as text and typed; all at once where features look across rows. UserError with the first faults if any does not fit."""
     rules = validation.Rules(columns)
-    found = csvfile.chunks(path, header)
-    for chunk in ([merged(found)] if whole else found):
-        frame, faults = rules.check(header, chunk)
+    for chunk, frame, faults in (at_once(path, header, rules) if whole else plain.chunks(path, header, rules)):
         if faults:
             rest = f" and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""
             raise UserError(f"{path}: {'; '.join(map(str, faults[:SHOWN]))}{rest}. Nothing of the file was kept.")
         yield chunk, frame
     if not rules.rows:
         raise UserError(f"{path} has a header and no rows.")
+
+
+def at_once(path: Path, header: csvfile.Header, rules: validation.Rules):
+    chunk = merged(csvfile.chunks(path, header))
+    yield chunk, *rules.check(header, chunk)
 
 
 def merged(chunks: Iterator[csvfile.Chunk]) -> csvfile.Chunk:

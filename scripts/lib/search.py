@@ -75,7 +75,7 @@ def run(connection: sqlite3.Connection, run_id: int, fingerprint: str, config: C
     todo = [(trial, fold) for trial in range(len(tried)) for fold in range(len(parts)) if (trial, fold) not in done]
     errors = []
     with started_without_interrupts():
-        work = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered")(
+        work = Parallel(n_jobs=len(os.sched_getaffinity(0)), return_as="generator_unordered")(
             delayed(fit_fold)(config, tried[trial], features, truth, *parts[fold], trial, fold) for trial, fold in todo)
     with Progress("search", len(tried) * len(parts), "folds") as progress, ended(work):
         for trial, fold, value, error, seconds in work:

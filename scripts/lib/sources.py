@@ -3,8 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lib.config import Config, Source, nearest
+from lib.config import Config, Source
 from lib.errors import Failed, UserError
+from lib.names import nearest
 
 
 def fetch(root: Path, config: Config, folder: Path) -> list[Path]:

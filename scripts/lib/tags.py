@@ -1,21 +1,19 @@
 """What a model's tags say: its versions, what was live when, and the audit lines that the tags carry."""
-import difflib
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from lib import git
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
+from lib.record import Record
 
 MOST_NAMED = 12  # versions in a message
 VERSION_FOLDER = re.compile(r"v[1-9][0-9]*\Z")
 DEPLOYMENT = re.compile(r"deploy-[1-9][0-9]*\Z")
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(Record):
     model: str
     number: int
     tag: str
@@ -30,8 +28,7 @@ class Version:
         return f"{self.model} v{self.number}"
 
 
-@dataclass(frozen=True)
-class Deployment:
+class Deployment(Record):
     number: int
     version: int
     replaced: int | None
@@ -42,8 +39,7 @@ class Deployment:
     object: str = ""
 
 
-@dataclass(frozen=True)
-class Registry:
+class Registry(Record):
     """What the tags of one model say."""
 
     versions: dict[int, Version]
@@ -62,26 +58,35 @@ class Registry:
         if number not in self.versions:
             names = [f"v{n}" for n in self.versions]
             known = ", ".join(names if len(names) <= MOST_NAMED else [names[0], "…", *names[1 - MOST_NAMED:]]) or "none yet"
+            import difflib
             near = difflib.get_close_matches(f"v{number}", names, 1, 0.6)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise UserError(f"there is no version v{number} of {model}.{hint} Known: {known}.")
         return self.versions[number]
 
 
-def read(paths: ModelPaths, recorded: dict[str, str] | None = None) -> Registry:
-    """The registry of a model as its tags have it; Refused names a tag that is not as it was made.
+def by_model(root: Path) -> dict[str, list[git.Tag]]:
+    """The tags of all models, read in one process."""
+    found: dict[str, list[git.Tag]] = {}
+    for tag in git.tags(root, ""):
+        found.setdefault(tag.name.partition("/")[0], []).append(tag)
+    return found
+
+
+def read(paths: ModelPaths, recorded: dict[str, str] | None = None, found: list[git.Tag] | None = None) -> Registry:
+    """The registry of a model as its tags have it, `found` or looked up; Refused names a tag that is not as it was made.
 
     recorded: the id of each tag that metrics.db knows.
     """
-    registry, problems = scan(paths, recorded or {})
+    registry, problems = scan(paths, recorded or {}, found)
     if problems:
         raise problems[0]
     return registry
 
 
-def scan(paths: ModelPaths, recorded: dict[str, str]) -> tuple[Registry, list[Refused]]:
+def scan(paths: ModelPaths, recorded: dict[str, str], listed: list[git.Tag] | None = None) -> tuple[Registry, list[Refused]]:
     """What the sound tags of a model say, and a problem for each other one."""
-    found = {tag.name: tag for tag in git.tags(paths.root, f"{paths.name}/")}
+    found = {tag.name: tag for tag in (git.tags(paths.root, f"{paths.name}/") if listed is None else listed)}
     problems = [Refused(moved(paths, name, recorded[name], name in found)) for name in recorded if name not in found or found[name].object != recorded[name]]
     versions, deployments, lines = {}, [], []
     for tag in found.values():

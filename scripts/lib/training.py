@@ -261,7 +261,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
         facts["mae"] = float(np.abs(candidate.answers.truth - candidate.answers.values).mean())
     else:
         facts["wrong"] = int((candidate.answers.truth != candidate.answers.values).sum())
-    manifest = {"model": paths.name, "version": number, "created": clock.now(), "script": run.script, "run": run.uuid, "inputs": asdict(inputs), "classes": classes,
+    manifest = {"model": paths.name, "version": number, "created": clock.now(), "script": run.script, "run": run.uuid, "inputs": vars(inputs), "classes": classes,
                 "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "holdout": candidate.split.how, "refit": candidate.final is not None,
                 "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
     content["card.md"] = card.write(manifest, candidate, inputs).encode()

@@ -32,7 +32,7 @@ class Rules:
 
     def check_column(self, name: str, column: Column, texts: list[str]) -> tuple[pd.Series, list[tuple[int, str]]]:
         words = missing_words(column.type)
-        missing = np.fromiter((text in words for text in texts), bool, len(texts))
+        missing = np.zeros(len(texts), bool) if words.isdisjoint(texts) else np.fromiter((text in words for text in texts), bool, len(texts))
         values, bad = convert(texts, missing, column)
         self.missing[name] += int(missing.sum())
         if column.nullable == 0:
@@ -91,8 +91,9 @@ def numbers(texts: list[str], missing: np.ndarray, kind: str) -> tuple[np.ndarra
     except ValueError:
         values = np.fromiter(map(as_float, present), float, len(texts))
     wrong = ~np.isfinite(values) & ~missing
-    odd = np.fromiter(("_" in text or not text.isascii() for text in texts), bool, len(texts))  # Python reads 1_000 and １２ as numbers, nobody else does
-    wrong |= odd & ~missing
+    together = "".join(texts)
+    if "_" in together or not together.isascii():  # Python reads 1_000 and １２ as numbers, nobody else does
+        wrong |= np.fromiter(("_" in text or not text.isascii() for text in texts), bool, len(texts)) & ~missing
     bad = [(int(i), f"{texts[i]!r} is not a number") for i in np.flatnonzero(wrong)]
     if kind == "integer":
         with np.errstate(invalid="ignore"):

@@ -2,7 +2,6 @@
 import hashlib
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -139,6 +138,7 @@ def parts_of(paths: ModelPaths, version: Version) -> dict[str, str]:
 
 def restore_parts(paths: ModelPaths, version: Version, names: set[str]) -> None:
     """Write the parts as the version's tag has them. Failed if one comes back damaged."""
+    import shutil
     paths.train.mkdir(parents=True, exist_ok=True)
     wanted = parts_of(paths, version)
     for name, source in git.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/", names):

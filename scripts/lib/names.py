@@ -1,0 +1,12 @@
+"""Names that a model can have, and a hint at the name that was probably meant."""
+import re
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+
+
+def nearest(name: str, known) -> str:
+    """A hint at the known name that was probably meant, whatever its case; empty if none is near."""
+    import difflib
+    lowered = {item.lower(): item for item in known}
+    near = difflib.get_close_matches(name.lower(), list(lowered), 1, 0.5)
+    return f" Did you mean {lowered[near[0]]!r}?" if near else ""

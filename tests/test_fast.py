@@ -1,0 +1,86 @@
+"""What keeps the commands quick, as counts and not by the clock: processes, modules, writes. The figures are in `make bench`."""
+import json
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from test_loop import live, live_template, outcomes  # noqa: F401
+
+
+def git_processes(project, script, **options) -> int:
+    events = project.home / f"{script}.events"
+    events.unlink(missing_ok=True)
+    subprocess.run([sys.executable, f"scripts/{script}.py"], cwd=project.root, env={**project.env, "MODEL": "cancer", "GIT_TRACE2_EVENT": str(events), **options}, check=True, capture_output=True)
+    return sum(json.loads(line)["event"] == "start" for line in events.read_text().splitlines()) if events.exists() else 0
+
+
+def test_a_quick_command_starts_no_more_git_processes_than_it_needs(trained):
+    assert {script: git_processes(trained, script) for script in ("status", "history", "train", "check")} == {"status": 0, "history": 0, "train": 2, "check": 2}
+    assert git_processes(trained, "deploy") <= 5 and git_processes(trained, "rollback") <= 5
+
+
+@pytest.mark.parametrize("script", ["train", "check"])
+def test_with_nothing_to_do_neither_numpy_nor_the_reader_of_model_toml_is_loaded(live, script):  # noqa: F811
+    live.run(script)
+    code = f"import sys; sys.path.insert(0, 'scripts'); import {script}; {script}.main([]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env={**live.env, "MODEL": "cancer"}, capture_output=True, text=True, check=True)
+    assert set(done.stderr.split()) & {"numpy", "pandas", "tomllib", "dataclasses", "lib.config", "lib.monitor", "argparse"} == set(), done.stdout
+
+
+def test_a_check_with_nothing_new_says_the_same_and_is_on_record(live):  # noqa: F811
+    live.run("label", CSV=outcomes(live, 1))
+    first, second = live.run("check").stdout, live.run("check").stdout
+    assert "300 labels" in first and second == first
+    rows = live.sql("SELECT version, rule, metric, value, low, high, labels, matured, floor, evidence, alarm_at, expected, verdict, basis FROM checks")
+    assert len(rows) == 2 and rows[0] == rows[1] and rows[0][-1]
+
+
+@pytest.mark.parametrize("asked", ["floor = 0.999", 'rule = "simple"\nfloor = 0.999'])
+def test_what_model_toml_asks_now_is_judged_now(live, asked):  # noqa: F811
+    live.run("label", CSV=outcomes(live, 1))
+    assert "floor 0.9:" in live.run("check").stdout
+    path = live.root / "models/cancer/model.toml"
+    path.write_text(f"{path.read_text()}\n[monitor]\n{asked}\n")
+    done = subprocess.run([sys.executable, "scripts/check.py"], cwd=live.root, env={**live.env, "MODEL": "cancer"}, capture_output=True, text=True)
+    assert done.returncode in (0, 3) and "floor 0.999:" in done.stdout, done.stdout + done.stderr
+
+
+def test_another_deployment_is_judged_anew(live):  # noqa: F811
+    live.run("check")
+    live.run("deploy", VERSION=2)
+    assert live.run("check").stdout.startswith("cancer v2: not enough labels yet: 0 labels for 0 ")
+
+
+def test_predictions_that_mature_are_judged_though_no_row_is_new(live):  # noqa: F811
+    path = live.root / "models/cancer/model.toml"
+    path.write_text(path.read_text() + '\n[monitor]\nmatures = "2d"\n')
+    live.run("label", CSV=outcomes(live, 1))
+    assert "0 labels for 0 matured" in live.run("check").stdout
+    assert "0 labels for 0 matured" in live.run("check").stdout
+    assert "300 labels for 300 matured" in live.run("check", LEAN_NOW="2099-01-01T00:00:00Z").stdout
+
+
+def test_a_segment_that_a_power_cut_left_short_is_read_again_from_the_log(live):  # noqa: F811
+    live.run("label", CSV=outcomes(live, 1))
+    before = live.run("check").stdout
+    segment = next((live.root / "data/cancer/predictions/.index").iterdir())
+    segment.write_bytes(segment.read_bytes()[:200])
+    assert live.run("check").stdout == before
+    assert live.sql("SELECT sum(predictions), sum(labels) FROM outcomes") == [(300, 300)]
+
+
+def test_a_command_that_only_looks_writes_its_row_once_when_it_ends(trained):
+    trained.run("history", MODEL="cancer")
+    assert trained.sql("SELECT script, model, status, exit_code, started <= ended, seconds > 0, length(uuid) FROM runs ORDER BY id DESC LIMIT 1") == [("history", "cancer", "done", 0, 1, 1, 32)]
+
+
+def test_a_command_that_only_looks_does_not_wait_for_whoever_writes(trained):
+    before = trained.sql("SELECT count(*) FROM runs")
+    connection = sqlite3.connect(trained.root / "metrics.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        assert trained.run("status").stdout.startswith("cancer")
+    finally:
+        connection.close()
+    assert trained.sql("SELECT count(*) FROM runs") == before
