@@ -114,9 +114,9 @@ def faults(found: list[bytes], carried: list[bytes], head: tuple[int, str] = (0,
     """
     if holds(found, carried):
         return shortened(found, *head)
+    from difflib import SequenceMatcher
     ordered = in_chain_order(carried)
     told, known, present, tail = [], set(ordered), set(found), 0
-    from difflib import SequenceMatcher
     for kind, a, b, x, y in SequenceMatcher(None, ordered, found, autojunk=False).get_opcodes():
         lost, new = ordered[a:b], list(enumerate(found[x:y], start=x + 1))
         if kind == "equal":

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from lib import db, predictions
+from lib import db
 from lib.files import ModelPaths
 from lib.findings import Finding, Tally
 
