@@ -56,14 +56,14 @@ def play(folder: Path) -> None:
     for number, moment in enumerate(days, start=1):
         write_rows(folder, number)
         words = [typed(folder, "predict", moment, CSV=rows(folder, number), OUT=answers(folder, number))]
-        typed(folder, "drift", moment)
+        drift = typed(folder, "drift", moment)
         labels = 0
         if number > DELAY:
             labels = write_labels(folder, number - DELAY)
             typed(folder, "label", moment, CSV=labels_file(folder))
             words.append(typed(folder, "retrain", moment, MODEL="cancer"))
         version = words[0].split("scored by ")[1].split()[0]
-        print(LAYOUT.format(number, f"{moment:%Y-%m-%d}", version, labels or "–", accuracy(folder, number), happened(number, words[-1] if labels else "")).rstrip(), flush=True)
+        print(LAYOUT.format(number, f"{moment:%Y-%m-%d}", version, labels or "–", accuracy(folder, number), happened(number, drift, words[-1] if labels else "")).rstrip(), flush=True)
 
 
 def typed(folder: Path, script: str, moment: datetime, **options) -> str:
@@ -92,7 +92,7 @@ def write_rows(folder: Path, number: int) -> None:
     import pandas as pd
     frame = pd.read_csv(folder / "data/cancer/train/0001.csv").sample(ROWS, random_state=number, replace=True).reset_index(drop=True)
     numbers = frame.select_dtypes("number").columns
-    frame[numbers] *= 1 + np.random.default_rng(number).normal(0, 0.01, frame[numbers].shape)
+    frame[numbers] *= 1 + np.random.default_rng(number).normal(0, 0.01, (ROWS, 1))  # one factor a row: the columns go together as they did
     if number >= CHANGE:
         for name, factor in MOVED.items():
             frame[name] *= factor
@@ -114,9 +114,11 @@ def accuracy(folder: Path, number: int) -> str:
     return f"{(pd.read_csv(answers(folder, number))['prediction'] == pd.read_csv(rows(folder, number))['diagnosis']).mean():.1%}"
 
 
-def happened(number: int, words: str) -> str:
-    """The day in a few words."""
+def happened(number: int, drift: str, words: str) -> str:
+    """The day in a few words, from what `drift` and `retrain` printed."""
     told = ["the world changes"] if number == CHANGE else []
+    if "drift: ALERT" in drift:
+        told.append("the drift check sees it" if number == CHANGE else "the drift check sees rows unlike those it learnt from")
     if ": dropped" in words:
         told.append("the check sees the drop")
     if "postponed" in words:

@@ -27,6 +27,7 @@ def work(run: Run) -> int:
     version = live_version(run, paths)
     header = csvfile.read_header(source)  # names a missing or empty file before scikit-learn is imported
     digest = files.sha256(source)
+    settle(run, paths)
     before = db.batch(run.db, paths.name, version.number, digest)
     if before and not out:
         print(f"{paths.name}: the {before['rows']:,} rows of {source.name} are logged already, by v{version.number} at {before['time']}")
@@ -131,6 +132,13 @@ def as_csv(values: list) -> list[str]:
         return list(map(repr, values))
     fields = {value: csvfile.lines([[value, ""]])[0][:-2] for value in set(values)}
     return [fields[value] for value in values]
+
+
+def settle(run: Run, paths: ModelPaths) -> None:
+    """Finish what a killed predict left, also where there is nothing to log this time."""
+    if paths.appending.exists():
+        with predictions.lock(paths, f"predict by {run.user}", runs.LOCK_WAIT):
+            predictions.settle(run.db, paths)
 
 
 def append(run: Run, paths: ModelPaths, rows: BinaryIO, features: list[str], version: Version, source: Path, digest: str, count: int) -> Path:

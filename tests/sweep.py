@@ -228,7 +228,9 @@ def inject(project, script: str, options: dict, point: Point, fault: str, state:
 def came_to(point: Point, trace: Path, root: Path) -> bool:
     """Whether the fault struck the call that was meant: the same kind of file, whatever the random parts of its name."""
     lines = trace.read_text(errors="replace").splitlines() if trace.exists() else []
-    struck = [line for line in lines if "(INJECTED)" in line] or [line for line in lines if f"{point.call}(" in line][-1:]
+    struck = [line for line in lines if "(INJECTED)" in line]
+    if any("killed by SIGKILL" in line for line in lines):
+        struck = [line for line in lines if f"{point.call}(" in line]
     match = re.match(r"(?:\d+ +)?(\w+)\((.*)", struck[-1]) if struck else None
     path = changed(match[1], match[2], root) if match else None
     return path is not None and RANDOM.sub("*", path) == RANDOM.sub("*", point.path)

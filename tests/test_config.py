@@ -295,7 +295,7 @@ def test_without_monitor_and_retrain_their_defaults_hold():
     head, _, tail = FULL.partition("[monitor]\n")
     made = config.parse(head + tail[tail.index("[columns]"):])
     assert made.monitor == config.Monitor("sequential", None, 0.05, 0.5, "24h", 30, "0d")
-    assert made.retrain == config.Retrain(None, ("all", "10000", "3000"), "6h", 7, True)
+    assert made.retrain == config.Retrain(None, ("all", "10000", "3000", "1000", "300"), "6h", 7, True)
 
 
 def test_the_floor_of_a_regression_is_an_error_of_any_size():

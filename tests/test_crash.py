@@ -43,7 +43,7 @@ class Scenes:
         self.trained, self.base = trained, base
 
     def of(self, verb: str) -> Scene:
-        options = {"train": {"FORCE": 1}, "predict": {"CSV": rows(self.begun, 3, 60)}, "label": {"CSV": self.base / "labels-1.csv"}, "retrain": {"MODEL": "cancer"}}
+        options = {"train": {"FORCE": 1}, "ingest": {"CSV": rows(self.begun, 4, 50)}, "predict": {"CSV": rows(self.begun, 3, 60)}, "label": {"CSV": self.base / "labels-1.csv"}, "retrain": {"MODEL": "cancer"}}
         before = {"rollback": "deployed", "label": "said", "check": "labelled", "retrain": "changed"}.get(verb, "begun")
         return Scene(verb, getattr(self, before), options.get(verb, {}))
 
@@ -143,6 +143,7 @@ def done_wrong(scene: Scene, project: Project) -> list[str]:
         found = project.sql(query)
         return [] if found == list(wanted) else [f"{query}: {found}, not {list(wanted)}"]
     return {
+        "ingest": lambda: [] if [entry.get("rows") for entry in project.audit() if entry.get("part") == "0002.csv"] in ([50], [None]) else ["the audit has not one line for the new part"],
         "train": lambda: [] if project.sql("SELECT max(version) >= 3 FROM versions") == [(1,)] else ["no v3"],
         "deploy": lambda: expect("SELECT version, deployment FROM deployments ORDER BY id", (1, 1), (2, 2)),
         "rollback": lambda: expect("SELECT version, deployment FROM deployments ORDER BY id", (1, 1), (2, 2), (1, 3)),
@@ -173,7 +174,7 @@ def try_point(scene: Scene, point: sweep.Point, fault: str, place: Path) -> tupl
         if first.code == 0:
             wrong += [f"reported as done: {text}" for text in done_wrong(scene, project)]
         again = sweep.run(project, scene.verb, scene.options)
-        if again.code:
+        if again.code and not (scene.verb == "rollback" and first.code == 0):  # after one that succeeded the next rightly finds nothing to go back to
             wrong.append(f"the same command again: exit code {again.code}: {again.err.strip()}")
         wrong += [f"after the same command again: {text}" for text in (*unsound(project), *unfinished(project), *done_wrong(scene, project))]
         if own_work(project) != mine:
@@ -230,7 +231,7 @@ def test_a_rollback_that_died_after_its_switch_is_not_done_twice(scenes, place):
 
 
 @needs_strace
-@pytest.mark.parametrize("verb", ["train", "deploy", "rollback", "predict", "label", "check", "retrain"])
+@pytest.mark.parametrize("verb", ["ingest", "train", "deploy", "rollback", "predict", "label", "check", "retrain"])
 @pytest.mark.slow
 def test_whatever_call_dies_or_fails_nothing_is_lost_and_the_same_command_again_puts_all_right(scenes, verb, place, capsys):
     result = sweep_verb(scenes.of(verb), place, None)

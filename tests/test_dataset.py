@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import config, csvfile, dataset, intake, parts, validation
+from lib import config, csvfile, dataset, db, intake, parts, validation
 from lib.dataset import Rows
 from lib.errors import UserError
 from lib.files import ModelPaths
 
-RUN = SimpleNamespace(user="ada", host="here", trigger="manual", uuid="0" * 32)
+RUN = SimpleNamespace(user="ada", host="here", trigger="manual", uuid="0" * 32, db=db.connect(":memory:"))
 KINDS = ("number", "integer", "category", "boolean", "text", "time")
 
 

@@ -90,7 +90,7 @@ def test_a_circle_would_be_seen():
 
 
 def test_sqlite3_is_imported_by_db_and_where_a_type_or_a_users_own_file_needs_it():
-    assert importers("sqlite3") == {"lib.db", "lib.invariants", "lib.logcheck", "lib.predictions", "lib.readings", "lib.runs", "lib.search", "lib.sources"}
+    assert importers("sqlite3") == {"lib.db", "lib.invariants", "lib.logcheck", "lib.predictions", "lib.runs", "lib.search", "lib.sources"}
 
 
 def calls(name: str) -> list[ast.Call]:

@@ -560,7 +560,8 @@ def test_a_feature_named_as_a_column_of_the_log_is_learnt_as_it_was(project, fea
     assert pd.read_csv(project.root / "data/named/train/0002.csv")[feature].tolist() == rows[feature][200:].tolist()
 
 
-def test_a_webhook_that_never_answers_holds_nothing_up_for_long_and_loses_nothing(live, monkeypatch):
+@pytest.mark.slow
+def test_a_webhook_that_never_answers_holds_nothing_up_for_long_and_loses_nothing(live):
     import socket
     with socket.create_server(("127.0.0.1", 0)) as silent:
         live.run("label", CSV=outcomes(live, 1, wrong=150))

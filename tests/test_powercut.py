@@ -134,8 +134,10 @@ def after_the_cut(image: Path, known: Acknowledged, last: bool, home: Path, plac
     with Disk(image, place / "again") as folder:
         project = Project(folder / "project", home)
         wrong = [finding.words for finding in found(project) if finding.broken] + [f"lost: {text}" for text in known.lost(project, last)]
-        project.run("predict", CSV=place / "rows-1.csv")
-        project.run("deploy", VERSION=1)
+        for script, options in (("predict", {"CSV": place / "rows-1.csv"}), ("deploy", {"VERSION": 1})):
+            process = project.start(script, **options)
+            out, err = process.communicate()
+            wrong += [f"{script} afterwards: {err}"] if process.returncode else []
         wrong += [finding.words for finding in found(project)]
     image.unlink()
     return wrong

@@ -238,12 +238,10 @@ def test_a_lost_metrics_db_is_not_taken_for_a_model_without_versions(one):
     assert "metrics.db does not know it. Bring its records back from the tags with <code>make restore MODEL=churn</code>" in report(one)
 
 
-def test_a_regression_whose_error_was_never_measured_has_no_interval(template, tmp_path):
+def test_errors_counted_before_their_unit_was_on_record_have_no_interval(template, tmp_path):
     project = filled(template, tmp_path, 3, 7)
-    path = project.root / "models/demand/model.toml"
-    path.write_text(path.read_text().replace("max = {mae = 50}", "max = {rmse = 90}"))
     with_mae = report(project, MODEL="demand")
-    simulated_db(project, "DELETE FROM metrics")
+    simulated_db(project, "UPDATE outcomes SET bound = NULL")
     without = report(project, MODEL="demand")
     assert "The mean error holds" in with_mae and "The mean error holds" in without
     value = re.compile(r'<tr><th scope="row">2026-05-1\d<td>v\d<td>\d+<td>\d+<td>[\d.]+<td>([^<]+)')

@@ -65,7 +65,7 @@ def test_cron_skips_a_model_that_is_worked_on_and_names_who_does(held):
 def test_what_reads_and_what_concerns_another_model_does_not_wait(held):
     project, _ = held
     assert "cancer: v1 was live" in project.run("history", AT="2099-01-01", MODEL="cancer").stdout
-    assert "v1 live since" in project.run("status").stdout
+    assert "cancer    v1" in project.run("status").stdout
     project.run("predict", MODEL="cancer", CSV=rows(project, 1, 20))
     assert "nothing is live" in project.run("check", MODEL="diabetes").stdout
     assert project.run("deploy", code=2, MODEL="diabetes").stderr.startswith("deploy: diabetes has no version yet.")  # under diabetes's lock

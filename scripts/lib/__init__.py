@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 
-def report(kind, error, trace) -> None:
+def one_line(kind, error, trace) -> None:
     if not issubclass(kind, KeyboardInterrupt):
         return sys.__excepthook__(kind, error, trace)
     print(f"{Path(sys.argv[0]).stem}: interrupted before it began.", file=sys.stderr, flush=True)
     os._exit(130)
 
 
-sys.excepthook = report
+sys.excepthook = one_line

@@ -29,7 +29,7 @@ def look(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Look:
     if profile.get("format") != PROFILE_FORMAT:
         return Look("unknown", (f"{live.name} was trained without a profile to compare with. Train again with: make train MODEL={paths.name} FORCE=1",))
     last = db.last_window(run.db, paths.name, live.number)
-    reached = predictions.lengths(paths)
+    reached = predictions.lengths(run.db, paths)
     if last and reached == db.drift_position(run.db, paths.name, "judged"):
         return Look(last["verdict"] if not last["accepted"] else "ok", (f"{live.name}: nothing new since the last check, at {minute(last['time'])}, which found {said(last)}",), last["words"])
     from lib import drift_judge  # NumPy takes a tenth of a second to import: not where there is nothing new

@@ -1,11 +1,10 @@
 """The prediction and label logs: no torn line but a last one, and every acknowledged prediction there once."""
 import csv
-import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from lib import db
+from lib import db, predictions
 from lib.files import ModelPaths
 from lib.findings import Finding, Tally
 
@@ -19,21 +18,12 @@ def predictions_of(paths: ModelPaths, connection: sqlite3.Connection, tally: Tal
     batches: dict[str, list] = {}
     for row in db.batches(connection, paths.name):
         batches.setdefault(row["log"], []).append(row)
-    pending = pending_append(paths, connection)
+    pending = predictions.pending(connection, paths)
     logs = {path.name: path for path in sorted(paths.predictions.glob("*.csv"))} if paths.predictions.is_dir() else {}
     for name in sorted(batches.keys() - logs.keys()):
         yield Finding(paths.name, f"{paths.predictions / name} is gone, with {sum(row['rows'] for row in batches[name]):,} predictions. Bring it back from a backup: make restore FROM=the-backup")
     for name, path in logs.items():
         yield from one_log(paths, path, batches.get(name, []), pending.get(name), db.born(connection), tally)
-
-
-def pending_append(paths: ModelPaths, connection: sqlite3.Connection) -> dict[str, int]:
-    """The log that a killed `predict` was writing to, and its length before; nothing where the batch is on record."""
-    try:
-        told = json.loads(paths.appending.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {} if db.batch_by_uuid(connection, told["batch"]) else {told["file"]: told["offset"]}
 
 
 def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born: str, tally: Tally) -> Iterator[Finding]:

@@ -85,7 +85,7 @@ def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] 
     found = {}
     for log in LOGS:
         known = {row["file"]: Position(*row) for row in db.log_positions(run.db, paths.name, log)}
-        stretches, changed = unread(paths.data / log, known, predictions.pending(paths) if log == "predictions" else {})
+        stretches, changed = unread(paths.data / log, known, predictions.pending(run.db, paths) if log == "predictions" else {})
         names = db.log_segments(run.db, paths.name, log)
         if changed or any(not (index_folder(paths, log) / name).exists() for name in names):
             return None

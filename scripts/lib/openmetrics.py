@@ -101,7 +101,8 @@ def live(models: list[Watched]) -> list[Family]:
         Family("live_metric_floor", "The lowest accuracy or largest error that is healthy.", of_check("floor")),
         Family("matured_predictions", "Predictions of the live version that are old enough to be judged.", of_each(checked, lambda model: model.records.check["matured"])),
         Family("matured_labels", "Outcomes known for these.", of_each(checked, lambda model: model.records.check["labels"])),
-        Family("check_verdict", "1 for the last check's verdict, 0 for the others.", [({"model": model.name, "verdict": verdict}, int(model.records.check["verdict"] == verdict)) for model in checked for verdict in ("healthy", "dropped", "unknown")]),
+        Family("check_verdict", "1 for the last check's verdict, 0 for the others.",
+               [({"model": model.name, "verdict": verdict}, int(model.records.check["verdict"] == verdict)) for model in checked for verdict in ("healthy", "dropped", "unknown")]),
         Family("check_timestamp_seconds", "When the model was last checked.", of_each(checked, lambda model: seconds(model.records.check["time"])), "seconds"),
     ]
 
@@ -114,8 +115,8 @@ def drift(models: list[Watched]) -> list[Family]:
         Family("drift_effect_ratio", "Of each column in the last window the largest effect, divided by the smallest that counts.",
                [({"model": model.name, "column": row["column"]}, row["times"]) for model in compared for row in model.records.drift_effects], "ratio"),
         Family("drift_found", "What was found in the last window, by column and measure: the size of the effect.",
-               [({"model": model.name, "column": row["column"], "measure": row["measure"], "verdict": row["verdict"]}, math.inf if row["value"] is None else row["value"]) for model in compared for row in model.records.drift_found
-                if row["window_id"] == model.records.drift["id"]]),
+               [({"model": model.name, **{name: row[name] for name in ("column", "measure", "verdict")}}, math.inf if row["value"] is None else row["value"])
+                for model in compared for row in model.records.drift_found if row["window_id"] == model.records.drift["id"]]),
         Family("drift_columns", "Columns in which the last window found drift or spoiled data.",
                of_each(compared, lambda model: len({row["column"] for row in model.records.drift_found if row["window_id"] == model.records.drift["id"] and row["verdict"] in ("drift", "quality")}))),
         Family("drift_rows", "Rows in the last window.", of_each(compared, lambda model: model.records.drift["rows"])),
@@ -133,7 +134,10 @@ def alerts(models: list[Watched]) -> list[Family]:
 
 def of_jobs(jobs: list) -> list[Family]:
     return [
-        Family("last_success_timestamp_seconds", "When the script last ended with an answer (exit code 0 or 3).", [({"script": row["script"]}, seconds(row["success"])) for row in jobs if row["success"]], "seconds"),
-        Family("last_failure_timestamp_seconds", "When the script last failed or was killed.", [({"script": row["script"]}, seconds(row["failure"])) for row in jobs if row["failure"]], "seconds"),
-        Family("failed_runs_last_day", "Runs of the script that failed or were killed, started within 24 hours.", [({"script": row["script"]}, row["failed_lately"]) for row in jobs]),
+        Family("last_success_timestamp_seconds", "When the script last ended with an answer (exit code 0 or 3).",
+               [({"script": row["script"]}, seconds(row["success"])) for row in jobs if row["success"]], "seconds"),
+        Family("last_failure_timestamp_seconds", "When the script last failed or was killed.",
+               [({"script": row["script"]}, seconds(row["failure"])) for row in jobs if row["failure"]], "seconds"),
+        Family("failed_runs_last_day", "Runs of the script that failed or were killed, started within 24 hours.",
+               [({"script": row["script"]}, row["failed_lately"]) for row in jobs]),
     ]

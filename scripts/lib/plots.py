@@ -172,9 +172,11 @@ def bars(found: list[Bar], first: int, last: int, label: str, height: float = 11
 
     def block(bar: Bar, value: float, kind: str) -> str:
         size = 8 + height - scale.at(value)
-        return f'<rect class="{kind}" x="{number(bar.day - first - 0.5 + 0.08 * bar.days)}" y="{number(height - size)}" width="{number(0.84 * bar.days)}" height="{number(size)}"/>' if size >= 0.05 else ""
+        place = f'x="{number(bar.day - first - 0.5 + 0.08 * bar.days)}" y="{number(height - size)}" width="{number(0.84 * bar.days)}" height="{number(size)}"'
+        return f'<rect class="{kind}" {place}/>' if size >= 0.05 else ""
 
-    blocks = [f'<g>{block(bar, bar.total, "whole") if bar.total > bar.part else ""}{block(bar, bar.part, "part")}<rect class="over" x="{number(bar.day - first - 0.5)}" width="{bar.days}" height="{number(height)}"/>{titled(bar.words)}</g>' for bar in found]
+    blocks = [f'<g>{block(bar, bar.total, "whole") if bar.total > bar.part else ""}{block(bar, bar.part, "part")}'
+              f'<rect class="over" x="{number(bar.day - first - 0.5)}" width="{bar.days}" height="{number(height)}"/>{titled(bar.words)}</g>' for bar in found]
     return drawing(label, [levels(ticks, scale), dates(first, last, height + 26), stretched(span, height, blocks, 8)], height + 34)
 
 
@@ -214,7 +216,8 @@ def strip(cells: list[tuple[int, int, str, str]], measured: list[tuple[int, int]
     """One row of a heat map. cells: (day, days, kind, words) of what was found; measured: (day, days) of every window. A worse kind is a taller cell too."""
     tall = {"notice": 7, "drift": 12, "far": 16, "quality": 20}
     ground = "".join(f"M{number(day - first - 0.5)} 0h{days}v20h-{days}z" for day, days in measured)
-    blocks = "".join(f'<rect class="{kind}" x="{number(day - first - 0.5 + 0.06 * days)}" y="{20 - tall[kind]}" width="{number(0.88 * days)}" height="{tall[kind]}">{titled(words)}</rect>' for day, days, kind, words in cells)
+    blocks = "".join(f'<rect class="{kind}" x="{number(day - first - 0.5 + 0.06 * days)}" y="{20 - tall[kind]}" width="{number(0.88 * days)}" height="{tall[kind]}">{titled(words)}</rect>'
+                     for day, days, kind, words in cells)
     return drawing(label, [stretched(last - first + 1, 20, [f'<path class="measured" d="{ground}"/>', blocks], 0)], 20, "strip")
 
 

@@ -19,18 +19,18 @@ def header(features: list[str]) -> bytes:
     return csvfile.lines([[*COLUMNS, *features]])[0].encode()
 
 
-def pending(paths: ModelPaths) -> dict[str, int]:
+def pending(connection: sqlite3.Connection, paths: ModelPaths) -> dict[str, int]:
     """The log that an unfinished `predict` is writing to, and its length before: what lies beyond may be taken back."""
     try:
         told = json.loads(paths.appending.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
-    return {told["file"]: told["offset"]}
+    return {} if db.batch_by_uuid(connection, told["batch"]) else {told["file"]: told["offset"]}
 
 
-def lengths(paths: ModelPaths) -> dict[str, int]:
+def lengths(connection: sqlite3.Connection, paths: ModelPaths) -> dict[str, int]:
     """How long each log file is, the oldest first; without an append that is not finished."""
-    unfinished = pending(paths)
+    unfinished = pending(connection, paths)
     logs = paths.predictions.glob("*.csv") if paths.predictions.is_dir() else ()
     return {log.name: min(log.stat().st_size, unfinished.get(log.name, 1 << 62)) for log in sorted(logs, key=age)}
 
@@ -47,6 +47,7 @@ def lock(paths: ModelPaths, owner: str, wait: float):
 
 def settle(connection: sqlite3.Connection, paths: ModelPaths) -> None:
     """Take back an append that was killed before it was recorded. Only under the log's lock."""
+    files.sweep_temporaries(paths.predictions)
     intent = paths.appending
     if not intent.exists():
         return

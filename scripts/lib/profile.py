@@ -75,7 +75,7 @@ def profile(values, kind: str) -> dict:
 
 def number_facts(values: np.ndarray) -> dict:
     """Quantiles as points, and how many rows lie below the first, on it, up to the next, on that, and so on."""
-    known = values[~np.isnan(values)]
+    known = np.asarray(values)[~np.isnan(values)]
     facts = {"count": len(values), "missing": len(values) - len(known), "valid": len(known)}
     if not len(known):
         return facts

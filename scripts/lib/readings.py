@@ -12,14 +12,13 @@ DRIFT_DAILY = 60  # days up to which the heat map of drift goes by day
 SHOWN = 20  # rows of a list, newest first
 
 DAYS = """
-SELECT model, version, substr(hour, 1, 10) AS day, metric, sum(predictions) AS predictions, sum(labels) AS labels, sum(losses) AS losses, sum(squares) AS squares, sum(errors) AS errors
-FROM outcomes WHERE hour >= :since GROUP BY model, version, day ORDER BY model, day, version"""
+SELECT model, version, substr(hour, 1, 10) AS day, metric, sum(predictions) AS predictions, sum(labels) AS labels, sum(losses) AS losses, sum(squares) AS squares, sum(errors) AS errors, bound
+FROM outcomes WHERE hour >= :since GROUP BY model, version, day, bound ORDER BY model, day, version"""
 VERSIONS = """
-SELECT v.*, p.since, mae.value AS mae FROM versions v
+SELECT v.*, l.place, p.since FROM versions v
+JOIN leaderboard l ON l.model = v.model AND l.version = v.version
 LEFT JOIN production p ON p.model = v.model AND p.version = v.version
-LEFT JOIN metrics mae ON mae.run_id = v.run_id AND mae.slice = 'all' AND mae.name = 'mae'
 ORDER BY v.model, v.version"""
-PLACES = "SELECT model, version, metric, place FROM leaderboard"
 DEPLOYMENTS = "SELECT model, deployment, version, replaced, action, time, user, reason FROM deployments ORDER BY model, deployment"
 CHECKS = "SELECT * FROM checks WHERE id IN (SELECT max(id) FROM checks GROUP BY model)"
 DROPPED_SINCE = """
@@ -32,7 +31,7 @@ ALERTS = """
 SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY model ORDER BY resolved IS NOT NULL, id DESC) AS place FROM alerts)
 WHERE resolved IS NULL OR place <= :shown ORDER BY model, place"""
 FAILURES = """
-SELECT * FROM (SELECT id, model, script, started, status, exit_code, error, trigger, user, row_number() OVER (PARTITION BY model ORDER BY id DESC) AS place
+SELECT * FROM (SELECT id, model, script, started, status, exit_code, error, trigger, user, row_number() OVER (PARTITION BY model ORDER BY id DESC) AS place, count(*) OVER (PARTITION BY model) AS total
                FROM runs WHERE status IN ('failed', 'killed') AND started >= :since)
 WHERE place <= :shown ORDER BY model, id DESC"""
 WEEKS = """
@@ -54,6 +53,10 @@ SUCCESSES = """
 SELECT script, max(CASE WHEN status IN ('done', 'refused') THEN ended END) AS success, max(CASE WHEN status IN ('failed', 'killed') THEN coalesce(ended, started) END) AS failure,
        sum(status IN ('failed', 'killed') AND started >= :yesterday) AS failed_lately
 FROM runs GROUP BY script ORDER BY script"""
+
+
+LISTS = {"versions": VERSIONS, "deployments": DEPLOYMENTS, "outcomes": DAYS, "retrains": RETRAINS, "alerts": ALERTS, "failures": FAILURES, "weeks": WEEKS, "drift_windows": DRIFT_DAYS}
+SINGLE = {"last_check": CHECKS, "dropped": DROPPED_SINCE, "logged": LOGGED, "last_drift": DRIFT_LAST}
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,11 @@ class Records:
     """The rows about one model; those of the runs that name no model are under the empty name."""
 
     versions: list[db.Row] = field(default_factory=list)
-    places: dict[tuple[str, int], int] = field(default_factory=dict)  # on the leaderboard, by metric and version
     deployments: list[db.Row] = field(default_factory=list)
     outcomes: list[db.Row] = field(default_factory=list)
-    logged: int = 0  # predictions in the log, counted by a check or not yet
+    logged: db.Row | None = None  # the number of rows in the prediction log, counted by a check or not yet
     last_check: db.Row | None = None
-    dropped_since: str | None = None  # the first of the checks that have said "dropped" up to now
+    dropped: db.Row | None = None  # since when, of the checks up to now, all have said "dropped"
     retrains: list[db.Row] = field(default_factory=list)
     alerts: list[db.Row] = field(default_factory=list)  # open ones first, then the newest
     failures: list[db.Row] = field(default_factory=list)
@@ -120,23 +122,15 @@ class Records:
 
 def read(connection: db.Connection, now: str) -> dict[str, Records]:
     """Everything by model, as of one moment: a writer in between does not tear it apart."""
-    since = (date.fromisoformat(now[:10]) - timedelta(days=SPAN - 1)).isoformat()
+    values = {"since": (date.fromisoformat(now[:10]) - timedelta(days=SPAN - 1)).isoformat(), "shown": SHOWN}
     with db.snapshot(connection):
-        found = {name: grouped(db.select(connection, query, **values)) for name, query, values in (
-            ("versions", VERSIONS, {}), ("deployments", DEPLOYMENTS, {}), ("outcomes", DAYS, {"since": since}), ("retrains", RETRAINS, {"since": since}),
-            ("alerts", ALERTS, {"shown": SHOWN}), ("failures", FAILURES, {"since": since, "shown": SHOWN}), ("weeks", WEEKS, {"since": since}), ("drift_windows", DRIFT_DAYS, {"since": since}))}
+        found = {name: grouped(db.select(connection, query, **values)) for name, query in LISTS.items()}
         found["drift_windows"] = {name: thinned(rows) for name, rows in found["drift_windows"].items()}
-        last = {row["model"]: row for row in db.select(connection, DRIFT_LAST)}
-        windows = {row["id"] for row in last.values()} | {row["id"] for rows in found["drift_windows"].values() for row in rows}
+        single = {name: {row["model"]: row for row in db.select(connection, query)} for name, query in SINGLE.items()}
+        windows = {row["id"] for row in single["last_drift"].values()} | {row["id"] for rows in found["drift_windows"].values() for row in rows}
         found["drift_found"] = grouped(db.select(connection, DRIFT_FOUND, windows=json.dumps(sorted(windows))))
         found["drift_effects"] = grouped(db.select(connection, DRIFT_EFFECTS))
-        checks = {row["model"]: row for row in db.select(connection, CHECKS)}
-        dropped = {row["model"]: row["since"] for row in db.select(connection, DROPPED_SINCE)}
-        logged = {row["model"]: row["rows"] for row in db.select(connection, LOGGED)}
-        places = grouped(db.select(connection, PLACES))
-    names = set(checks).union(*found.values())
-    return {name: Records(**{table: rows[name] for table, rows in found.items() if name in rows}, logged=logged.get(name, 0), last_check=checks.get(name), dropped_since=dropped.get(name), last_drift=last.get(name),
-                          places={(row["metric"], row["version"]): row["place"] for row in places.get(name, ())}) for name in names}
+    return {name: Records(**{table: rows[name] for table, rows in (*found.items(), *single.items()) if name in rows}) for name in set().union(*found.values())}
 
 
 def grouped(rows: list[db.Row]) -> dict[str, list[db.Row]]:
@@ -165,15 +159,15 @@ def jobs(connection: db.Connection, now: str) -> list[db.Row]:
     return db.select(connection, SUCCESSES, yesterday=yesterday)
 
 
-def days(outcomes: list[db.Row], bounds: dict[int, float]) -> list[Day]:
-    """One Day for each day, its versions added up. bounds: of a regression, the largest acceptable mae by version; without it there is no interval."""
+def days(outcomes: list[db.Row]) -> list[Day]:
+    """One Day for each day, its versions added up."""
     by_day = defaultdict(list)
     for row in outcomes:
         by_day[row["day"]].append(row)
-    return [one_day(date.fromisoformat(day).toordinal(), rows, bounds) for day, rows in sorted(by_day.items())]
+    return [one_day(date.fromisoformat(day).toordinal(), rows) for day, rows in sorted(by_day.items())]
 
 
-def one_day(day: int, rows: list[db.Row], bounds: dict[int, float]) -> Day:
+def one_day(day: int, rows: list[db.Row]) -> Day:
     versions = tuple(sorted({row["version"] for row in rows if row["predictions"]}))
     predictions, labels = sum(row["predictions"] for row in rows), sum(row["labels"] for row in rows)
     if not labels:
@@ -183,14 +177,14 @@ def one_day(day: int, rows: list[db.Row], bounds: dict[int, float]) -> Day:
         low, high = wilson_interval(wrong, labels)
         return Day(day, versions, predictions, labels, 1 - wrong, 1 - high, 1 - low)
     mean = sum(row["errors"] for row in rows) / labels
-    if any(row["version"] not in bounds for row in rows if row["labels"]):
+    if any(row["bound"] is None for row in rows if row["labels"]):  # counted by scripts that did not say
         return Day(day, versions, predictions, labels, mean)
-    half = 1.96 * (variance(rows, labels, bounds) / labels) ** 0.5
+    half = 1.96 * (variance(rows, labels) / labels) ** 0.5
     return Day(day, versions, predictions, labels, mean, max(mean - half, 0.0), mean + half)
 
 
-def variance(rows: list[db.Row], labels: int, bounds: dict[int, float]) -> float:
-    """Of the absolute errors, from the sums of clipped losses: a loss is an error divided by CLIP times the version's bound."""
-    units = [(row, CLIP * bounds[row["version"]]) for row in rows if row["labels"]]
+def variance(rows: list[db.Row], labels: int) -> float:
+    """Of the absolute errors, from the sums of clipped losses: a loss is an error divided by CLIP times the bound."""
+    units = [(row, CLIP * row["bound"]) for row in rows if row["labels"]]
     mean = sum(row["losses"] * unit for row, unit in units) / labels
     return max(sum(row["squares"] * unit ** 2 for row, unit in units) / labels - mean ** 2, 0.0)

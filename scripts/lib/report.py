@@ -83,7 +83,8 @@ def overview(models: list[Watched], year: int) -> Markup:
         return Markup("")
     rows = [overview_row(model, year) for model in sorted(models, key=lambda model: ("bad", "", "good").index(state(model)[0]))]
     heads = ["model", "state", "live version", "at training", "live", "drift", "last check", "open alerts"]
-    return element("section", element("h2", "Overview"), table("All models, those that need a look first" if len(models) > 1 else f"{models[0].name} at a glance", heads, rows, kind="overview"), aria_label="Overview", id="overview")
+    caption = "All models, those that need a look first" if len(models) > 1 else f"{models[0].name} at a glance"
+    return element("section", element("h2", "Overview"), table(caption, heads, rows, kind="overview"), aria_label="Overview", id="overview")
 
 
 def overview_row(model: Watched, year: int) -> list:
@@ -115,4 +116,4 @@ def section(model: Watched, root: Path, year: int, alone: bool) -> Markup:
 def everything_else(machine: Records, year: int) -> Markup:
     """Jobs over all models, and what was typed without naming one."""
     return element("section", element("h2", "Runs that name no model", id="h-machine"), element("p", "Jobs over all models, such as cron's, and commands whose model is not known.", class_="soft"),
-                   report_runs.failures(machine, "all models", year), report_runs.spent(machine, "all models", year), class_="model", aria_labelledby="h-machine")
+                   report_runs.failures(machine, "all models", year), report_runs.spent(machine, "all models"), class_="model", aria_labelledby="h-machine")

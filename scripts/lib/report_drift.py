@@ -1,12 +1,13 @@
 """The report on drift: what was found, by column and time, and how the worst columns look now beside training."""
-from datetime import date, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 
-from lib import distributions, headlines, plots, recent
+from lib import db, distributions, headlines, plots, readings, recent
 from lib.distributions import Shares
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.markup import Markup, behind, element, empty, figure, joined, key, table
+from lib.readings import Records
 from lib.report_live import ordinal
 from lib.scales import day_words, tick_words
 from lib.watched import Watched
@@ -15,6 +16,7 @@ RANK = {"ok": 0, "notice": 1, "drift": 2, "quality": 3}
 WORDS = {"notice": "a notice", "drift": "drift", "quality": "spoiled data"}
 FAR = 5.0  # times the smallest effect that counts
 COLUMNS = 15  # of the heat map, worst first
+SIGNS = (("measured", "compared, nothing found"), ("notice", "worth a look"), ("drift", "drift"), ("far", "drift, five times what counts"), ("quality", "spoiled data"))
 SHOWN = 3  # columns whose distributions are shown
 
 
@@ -22,39 +24,42 @@ def section(model: Watched, root: Path, baseline: dict, year: int) -> Markup:
     live, records = model.records.live, model.records
     if not live:
         return Markup("")
-    told = [] if records.drift else [empty(f"What v{live['version']} sees has not been compared with its training data yet. Do it with", f"make drift MODEL={model.name}")]
-    return joined([element("h3", "Drift"), *told, *([heat_map(model, year)] if records.drift_windows else []), *(shapes(model, root, baseline) if records.drift else [])])
+    parts = [element("h3", "Drift")]
+    if not records.drift:
+        parts.append(empty(f"What v{live['version']} sees has not been compared with its training data yet. Do it with", f"make drift MODEL={model.name}"))
+    if records.drift_windows:
+        parts.append(heat_map(model, year))
+    return joined([*parts, *(shapes(model, root, baseline) if records.drift else [])])
 
 
-def heat_map(model: Watched, year: int) -> Markup:
-    records = model.records
+@dataclass(frozen=True)
+class Grid:
+    """What a heat map shows: windows of rows along the time, and what was found in them by column."""
+
+    windows: dict[int, db.Row]  # by id
+    starts: dict[int, int]  # the day on which a window's field begins, by its id
+    days: int  # that a field is wide: 1, or 7 from Monday on
+    columns: dict[str, list[db.Row]]  # findings by column, the worst column first
+
+    @property
+    def first(self) -> int:
+        return min(self.starts.values())
+
+    @property
+    def last(self) -> int:
+        return max(self.starts.values()) + self.days - 1
+
+
+def grid(records: Records) -> Grid:
     windows = {row["id"]: row for row in records.drift_windows}
-    by_column: dict[str, list] = {}
+    weekly = ordinal(records.drift_windows[-1]["day"]) - ordinal(records.drift_windows[0]["day"]) >= readings.DRIFT_DAILY - 7 and len(windows) < readings.DRIFT_DAILY
+    starts = {number: ordinal(row["day"]) - (ordinal(row["day"]) - 1) % 7 if weekly else ordinal(row["day"]) for number, row in windows.items()}
+    columns: dict[str, list[db.Row]] = {}
     for row in records.drift_found:
         if row["window_id"] in windows:
-            by_column.setdefault(row["column"], []).append(row)
-    if not by_column:
-        return element("p", headlines.drift(records.last_drift, [], year), class_="title")
-    first, last = ordinal(records.drift_windows[0]["day"]), ordinal(records.drift_windows[-1]["day"])
-    days = 7 if any(ordinal(b["day"]) - ordinal(a["day"]) > 1 for a, b in zip(records.drift_windows, records.drift_windows[1:])) and last - first >= 60 else 1
-    starts = {row["id"]: start_of(row["day"], days) for row in records.drift_windows}
-    first, last = min(starts.values()), max(starts.values()) + days - 1
-    ranked = sorted(by_column, key=lambda name: (-worst(by_column[name], records.last_drift["id"]), -len({row["window_id"] for row in by_column[name]}), name))
-    measured = [(start, days) for start in starts.values()]
-    rows = [[name, Markup(plots.strip(cells(by_column[name], windows, starts, days, year), measured, first, last, in_words(by_column[name], windows, year)))]
-            for name in ranked[:COLUMNS]]
-    rows.append([element("span", "", class_="nothing"), Markup(plots.date_line(first, last))])
-    more = element("p", f"{headlines.plural(len(ranked) - COLUMNS, 'more column')} with findings: ", element("code", f"sqlite3 metrics.db \"SELECT * FROM drift_latest WHERE model = '{model.name}'\""), class_="note") if len(ranked) > COLUMNS else ""
-    signs = key(("measured", "compared, nothing found"), ("notice", "worth a look"), ("drift", "drift"), ("far", "drift, five times what counts"), ("quality", "spoiled data"))
-    title = headlines.drift(records.last_drift, [row for row in records.drift_found if row["window_id"] == records.last_drift["id"]], year)
-    return element("div", element("p", title, class_="title"), table(f"{model.name}: what was found, by column and {'week' if days == 7 else 'day'}", ["column", "found"], rows, kind="heat"), signs, more,
-                   behind("What was found", findings(model, by_column, ranked, windows)), class_="figure")
-
-
-def start_of(day: str, days: int) -> int:
-    """A week starts on its Monday."""
-    found = date.fromisoformat(day)
-    return (found - timedelta(days=found.weekday()) if days == 7 else found).toordinal()
+            columns.setdefault(row["column"], []).append(row)
+    ranked = sorted(columns, key=lambda name: (-worst(columns[name], records.last_drift["id"]), -times_found(columns[name]), name))
+    return Grid(windows, starts, 7 if weekly else 1, {name: columns[name] for name in ranked})
 
 
 def worst(rows: list, window: int) -> int:
@@ -62,17 +67,35 @@ def worst(rows: list, window: int) -> int:
     return max((RANK[row["verdict"]] for row in rows if row["window_id"] == window), default=0)
 
 
-def cells(rows: list, windows: dict, starts: dict[int, int], days: int, year: int) -> list[tuple[int, int, str, str]]:
+def times_found(rows: list) -> int:
+    return len({row["window_id"] for row in rows})
+
+
+def heat_map(model: Watched, year: int) -> Markup:
+    records, found = model.records, grid(model.records)
+    title = element("p", headlines.drift(records.last_drift, [row for row in records.drift_found if row["window_id"] == records.last_drift["id"]], year), class_="title")
+    if not found.columns:
+        return title
+    fields = [(start, found.days) for start in found.starts.values()]
+    rows = [[name, Markup(plots.strip(cells(rows, found, year), fields, found.first, found.last, in_words(rows, found.windows, year)))] for name, rows in found.columns.items()][:COLUMNS]
+    rows.append(["", Markup(plots.date_line(found.first, found.last))])
+    left_out = len(found.columns) - COLUMNS
+    more = element("p", f"{headlines.plural(left_out, 'more column')} below.", class_="note") if left_out > 0 else ""
+    caption = f"{model.name}: what was found, by column and {'week' if found.days == 7 else 'day'}"
+    return element("div", title, table(caption, ["column", "found"], rows, kind="heat"), key(*SIGNS), more, behind("What was found", findings(model, found)), class_="figure")
+
+
+def cells(rows: list, found: Grid, year: int) -> list[tuple[int, int, str, str]]:
     """One cell a window with a finding."""
     by_window: dict[int, list] = {}
     for row in rows:
         by_window.setdefault(row["window_id"], []).append(row)
-    found = []
+    fields = []
     for window, group in by_window.items():
         row = max(group, key=lambda row: (RANK[row["verdict"]], times_limit(row)))
         kind = "far" if row["verdict"] == "drift" and times_limit(row) >= FAR else row["verdict"]
-        found.append((starts[window], days, kind, f"{day_words(windows[window]['day'], year)}: {said(group)}"))
-    return found
+        fields.append((found.starts[window], found.days, kind, f"{day_words(found.windows[window]['day'], year)}: {said(group)}"))
+    return fields
 
 
 def times_limit(row) -> float:
@@ -93,13 +116,14 @@ def in_words(rows: list, windows: dict, year: int) -> str:
     return f"{max((row['verdict'] for row in rows), key=RANK.get)} {when}"
 
 
-def findings(model: Watched, by_column: dict[str, list], ranked: list[str], windows: dict) -> Markup:
+def findings(model: Watched, found: Grid) -> Markup:
     """The table behind the heat map: of each column the last finding."""
     rows = []
-    for name in ranked:
-        last = max(row["window_id"] for row in by_column[name])
-        group = [row for row in by_column[name] if row["window_id"] == last]
-        rows.append([name, WORDS[max((row["verdict"] for row in group), key=RANK.get)], windows[last]["day"], f"{len({row['window_id'] for row in by_column[name]}):,}", said(group)])
+    for name, all_found in found.columns.items():
+        last = max(row["window_id"] for row in all_found)
+        group = [row for row in all_found if row["window_id"] == last]
+        verdict = max((row["verdict"] for row in group), key=RANK.get)
+        rows.append([name, WORDS[verdict], found.windows[last]["day"], f"{times_found(all_found):,}", said(group)])
     return table(f"{model.name}: the last finding of each column", ["column", "verdict", "day", "times found", "what"], rows, (4,), "long")
 
 

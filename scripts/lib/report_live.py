@@ -24,7 +24,8 @@ def metric(model: Watched, year: int) -> Markup:
         return empty(f"v{newest} is registered, and nothing is live. Make it live with", f"make deploy MODEL={model.name}") if newest else \
             empty("There is no version yet. Train one with", f"make train MODEL={model.name}")
     if not model.days and model.records.logged:
-        return empty(f"{headlines.plural(model.records.logged, 'prediction')} in the log, none of them counted in the last year. Count them with", f"make check MODEL={model.name}")
+        said = f"{headlines.plural(model.records.logged['rows'], 'prediction')} in the log, none of them counted in the last year. Count them with"
+        return empty(said, f"make check MODEL={model.name}")
     if not model.days:
         return empty("No predictions are on record yet. Score rows with", f"make predict MODEL={model.name} CSV=rows.csv")
     if not model.judged:
@@ -38,7 +39,7 @@ def metric(model: Watched, year: int) -> Markup:
     label = f"{name} by day from {day_words(first, year)} to {day_words(last, year)}, with 95 % intervals; the table below has the figures"
     plot = plots.over_time(points, [] if daily else trend(days), hovers(days, daily), model.limit, bound, switches(model, first, year), refused(model, first, year), first, last,
                            1.0 if name == "accuracy" else float("inf"), label)
-    dropped = model.records.dropped_since if model.records.check and model.records.check["verdict"] == "dropped" else None
+    dropped = model.records.dropped["since"] if model.records.check and model.records.check["verdict"] == "dropped" else None
     rings = [("ring", "retrained, nothing better")] if refused(model, first, year) else []
     lines = (("line", f"{name} of a day's predictions"),) if daily else (("line", "mean of seven days"), ("faint", f"{name} of a day's predictions"))
     signs = key(*lines, ("band", "95 % interval of a day"), *([("limit", "limit")] if bound else []), ("mark", "a version goes live"), *rings)
@@ -70,7 +71,8 @@ def trend(days: list[Day]) -> list[tuple[int, float]]:
 def hovers(days: list[Day], daily: bool) -> list[Hover]:
     """No years: every day shown is of the last 365."""
     if daily:
-        return [Hover(day.ordinal, 1, f"{day_words(day.ordinal)}: {number(day.value)} [{number(day.low)}, {number(day.high)}], {day.labels:,} of {day.predictions:,} known, {scored([day])}") for day in days]
+        return [Hover(day.ordinal, 1, f"{day_words(day.ordinal)}: {number(day.value)} [{number(day.low)}, {number(day.high)}], "
+                      f"{day.labels:,} of {day.predictions:,} known, {scored([day])}") for day in days]
     return [Hover(max(monday, days[0].ordinal), min(7, monday + 7 - days[0].ordinal),
                   f"week from {day_words(monday)}: {number(headlines.mean(group))}, days from {lowest_and_highest(group)}, {sum(day.labels for day in group):,} known, {scored(group)}")
             for monday, group in weeks(days)]

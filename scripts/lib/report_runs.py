@@ -21,7 +21,7 @@ def alerts(records: Records, name: str) -> Markup:
     still, over = records.open_alerts, [row for row in records.alerts if row["resolved"] is not None]
     if not records.alerts:
         return empty("There has been no alert.")
-    title = f"{headlines.plural(len(still), 'alert')} open" if still else f"No alert is open; {headlines.plural(len(over), 'alert')} passed"
+    title = f"{headlines.plural(len(still), 'alert')} open" if still else "No alert is open; the last ones are below"
     rows = [["open" if row["resolved"] is None else "over", row["kind"], minute(row["raised"]), minute(row["resolved"]), short(row["text"])] for row in (*still, *over)]
     return element("div", element("p", title, class_="title"), table(f"{name}: alerts, open ones first", ["state", "kind", "raised", "resolved", "text"], rows, kind="long"), class_="figure")
 
@@ -31,28 +31,35 @@ def failures(records: Records, name: str, year: int) -> Markup:
     if not found:
         return empty("No run has failed in the last year.")
     last = found[0]
-    count = f"{len(found)} failed runs" if len(found) > 1 else "One failed run"
-    rows = [[minute(row["started"]), row["script"], row["status"] if row["status"] == "killed" else f"exit {row['exit_code']}", f"{row['user']}{' by cron' if row['trigger'] == 'cron' else ''}", short(row["error"])] for row in found]
-    return element("div", element("p", f"{count}, the last one {last['script']} on {day_words(last['started'], year)}", class_="title"),
-                   table(f"{name}: runs that failed, newest first", ["started", "script", "ended", "by", "error"], rows, kind="long"), class_="figure")
+    count = f"{last['total']:,} failed runs" if last["total"] > 1 else "One failed run"
+    rows = [[minute(row["started"]), row["script"], row["status"] if row["status"] == "killed" else f"exit {row['exit_code']}", row["user"] + (" by cron" if row["trigger"] == "cron" else ""),
+             short(row["error"])] for row in found]
+    shown = "runs that failed, newest first" if last["total"] == len(found) else f"the last {len(found)} runs that failed"
+    return element("div", element("p", f"{count} in the last year, the last one {last['script']} on {day_words(last['started'], year)}", class_="title"),
+                   table(f"{name}: {shown}", ["started", "script", "ended", "by", "error"], rows, kind="long"), class_="figure")
 
 
-def spent(records: Records, name: str, year: int) -> Markup:
+def spent(records: Records, name: str) -> Markup:
     """Seconds by week, and the table by script behind them."""
     found = records.weeks
     weeks: dict[str, list] = {}
     for row in found:
         weeks.setdefault(row["week"], []).append(row)
     first, last = ordinal(min(weeks)), ordinal(max(weeks)) + 6
-    plots_of = [weekly(weeks, first, last, year, *kind) for kind in (("minutes of running a week", lambda rows: seconds(rows) / 60), ("most memory in a week, MB", memory))] if len(weeks) > 1 else []
+    amounts = (("minutes of running a week", lambda rows: seconds(rows) / 60), ("most memory in a week, MB", memory)) if len(weeks) > 1 else ()
+    drawn = [weekly(weeks, first, last, *amount) for amount in amounts]
     rows = [[week, row["script"], f"{row['runs']:,}", f"{row['seconds'] or 0:,.1f}", f"{row['memory'] or 0:,.0f}"] for week, rows in reversed(weeks.items()) for row in rows]
-    return figure(headlines.spent(found), "", element("div", *plots_of, class_="beside"), behind("The figures by week and script", table(f"{name}: time and memory by week", ["week from", "script", "runs", "seconds", "most memory, MB"], rows, (3, 4, 5))))
+    heads = ["week from", "script", "runs", "seconds", "most memory, MB"]
+    data = behind("The figures by week and script", table(f"{name}: time and memory by week", heads, rows, (3, 4, 5)))
+    return figure(headlines.spent(found), "", element("div", *drawn, class_="beside"), data)
 
 
-def weekly(weeks: dict[str, list], first: int, last: int, year: int, name: str, amount) -> Markup:
+def weekly(weeks: dict[str, list], first: int, last: int, name: str, amount) -> Markup:
     """One bar a week. amount: of the rows of a week."""
-    bars = [Bar(ordinal(week), 7, amount(rows), amount(rows), f"week from {day_words(week, year)}: {headlines.duration(seconds(rows))} in {headlines.plural(sum(row['runs'] for row in rows), 'run')}, at most {memory(rows):,.0f} MB")
-            for week, rows in weeks.items()]
+    bars = []
+    for week, rows in weeks.items():
+        words = f"{headlines.duration(seconds(rows))} in {headlines.plural(sum(row['runs'] for row in rows), 'run')}, at most {memory(rows):,.0f} MB"
+        bars.append(Bar(ordinal(week), 7, amount(rows), amount(rows), f"week from {day_words(week)}: {words}"))
     return element("div", Markup(plots.bars(bars, first, last, f"{name}; the table below has the figures")), key(("part", name)))
 
 
@@ -65,5 +72,5 @@ def memory(rows: list) -> float:
 
 
 def section(records: Records, name: str, year: int) -> Markup:
-    runs = [failures(records, name, year), spent(records, name, year)] if records.weeks else [empty("No run is on record for the last year.")]
+    runs = [failures(records, name, year), spent(records, name)] if records.weeks else [empty("No run is on record for the last year.")]
     return joined([element("h3", "Alerts"), alerts(records, name), element("h3", "Runs"), *runs])

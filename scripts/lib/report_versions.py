@@ -26,14 +26,15 @@ def leaderboard(model: Watched) -> Markup:
     """The versions by the headline metric of the newest, best first; those that were examined by another one are in metrics.db."""
     records = model.records
     metric = records.versions[-1]["metric"]
-    ranked = sorted((row for row in records.versions if row["metric"] == metric), key=lambda row: records.places[metric, row["version"]])
+    ranked = sorted((row for row in records.versions if row["metric"] == metric), key=lambda row: row["place"])
     live = records.live["version"] if records.live else None
     shown = ranked[:SHOWN] + [row for row in ranked[SHOWN:] if row["version"] == live]
     ends = [row[end] if row[end] is not None else row["value"] for row in shown for end in ("low", "high")]
     scale = Scale(min(ends), max(ends), 5, 95)
     rows = [[f"v{row['version']}", "live" if row["version"] == live else "", two(number(row["value"], 4), interval(row)), Markup(plots.whisker(row["low"], row["value"], row["high"], scale)),
              row["estimator"].rpartition(".")[2], f"{row['train_rows']:,}", f"{row['holdout_rows']:,}", row["created"][:10], row["why"]] for row in shown]
-    more = element("p", f"{len(ranked) - len(shown)} more: ", element("code", f"sqlite3 metrics.db \"SELECT * FROM leaderboard WHERE model = '{model.name}'\""), class_="note") if len(ranked) > len(shown) else ""
+    query = f"sqlite3 metrics.db \"SELECT * FROM leaderboard WHERE model = '{model.name}'\""
+    more = element("p", f"{len(ranked) - len(shown)} more: ", element("code", query), class_="note") if len(ranked) > len(shown) else ""
     heads = ["version", "", metric, "95 % interval", "estimator", "learnt rows", "examined on", "made", "because of"]
     title = headlines.leaderboard(ranked, ranked[0]["version"], live)
     return element("div", element("p", title, class_="title"), table(f"{model.name}: versions by {metric} on their holdout, best first", heads, rows, (6, 7), "long"), more, class_="figure")
@@ -72,7 +73,8 @@ def confused(matrix: Matrix | None, name: str) -> Markup:
         return Markup("")
     rows = []
     for true, line in zip(matrix.classes, matrix.counts):
-        cells = [element("span", f"{count:,}", class_=f"{'hit' if true == said else 'miss'} s{shade(count, sum(line))}", title=f"{true} taken for {said}: {count:,} of {sum(line):,}") for said, count in zip(matrix.classes, line)]
+        cells = [element("span", f"{count:,}", class_=f"{'hit' if true == said else 'miss'} s{shade(count, sum(line))}", title=f"{true} taken for {said}: {count:,} of {sum(line):,}")
+                 for said, count in zip(matrix.classes, line)]
         rows.append([true, *cells, f"{sum(line):,}"])
     heads = ["truth ↓ · said →", *matrix.classes, "rows"]
     return element("div", element("p", headlines.confusion(matrix), class_="title"),

@@ -1,6 +1,5 @@
 """What people read on a terminal: columns that line up, and colour where there is somebody to see it."""
 import os
-import shutil
 import sys
 from collections import namedtuple  # dataclasses take longer to import than a status takes to show
 
@@ -41,6 +40,7 @@ def narrowed(columns: list[Column], widths: list[int]) -> set[int]:
     left_out: set[int] = set()
     if not sys.stdout.isatty():
         return left_out
+    import shutil
     room = shutil.get_terminal_size((100, 24)).columns
     for i in sorted((i for i, column in enumerate(columns) if column.spare), key=lambda i: -columns[i].spare):
         if sum(width + len(GAP) for j, width in enumerate(widths) if j not in left_out) - len(GAP) <= room:

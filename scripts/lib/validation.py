@@ -39,7 +39,8 @@ class Rules:
             bad += [(int(i), "is missing") for i in np.flatnonzero(missing)]
         if column.type in ("number", "integer"):
             bad += out_of_range(values, column)
-            self.sums[name] += float(np.nansum(values[np.isfinite(values)]))
+            with np.errstate(over="ignore"):
+                self.sums[name] += float(np.sum(values[np.isfinite(values)]))
         if column.values is not None:
             allowed = set(column.values)
             bad += [(i, f"{text!r} is not one of the allowed values") for i, text in enumerate(texts) if text not in allowed and not missing[i]]
@@ -65,9 +66,9 @@ class Rules:
                 faults.append(Fault(0, name, "", f"{share:.1%} of the values are missing, nullable allows {column.nullable:.1%}"))
             present = self.rows - self.missing[name]
             mean = self.sums[name] / present if present else 0.0
-            if present and column.mean_min is not None and mean < column.mean_min:
+            if present and column.mean_min is not None and not mean >= column.mean_min:
                 faults.append(Fault(0, name, "", f"its mean {mean:g} is below mean_min = {column.mean_min:g}"))
-            if present and column.mean_max is not None and mean > column.mean_max:
+            if present and column.mean_max is not None and not mean <= column.mean_max:
                 faults.append(Fault(0, name, "", f"its mean {mean:g} is above mean_max = {column.mean_max:g}"))
         return faults
 

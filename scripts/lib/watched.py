@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from lib import config, examined, files, monitor, readings, versions
+from lib import config, examined, files, readings, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.examined import Examined
@@ -42,15 +42,7 @@ def gather(root: Path, records: Records, name: str, now: str) -> Watched:
         conf, problem = config.load(files.ModelPaths(root, name).config), ""
     except UserError as error:
         conf, problem = None, str(error)
-    return Watched(name, conf, problem, records, readings.days(records.outcomes, bounds(conf, records)), limit_of(conf, records), mature_day(conf, now), forgotten(root, records, name))
-
-
-def bounds(conf: Config | None, records: Records) -> dict[int, float]:
-    """Of a regression, the largest acceptable mae by version, in whose multiples the losses were counted; without those for which it is not known."""
-    if conf is None or conf.task != "regression":
-        return {}
-    named = limit_of(conf, Records())
-    return {row["version"]: monitor.bound_of(conf, version_of(row)) for row in records.versions if named is not None or row["mae"] is not None}
+    return Watched(name, conf, problem, records, readings.days(records.outcomes), limit_of(conf, records), mature_day(conf, now), forgotten(root, records, name))
 
 
 def forgotten(root: Path, records: Records, name: str) -> bool:
@@ -73,7 +65,7 @@ def mature_day(conf: Config | None, now: str) -> str:
 
 def version_of(row) -> Version:
     """A version as its row in metrics.db has it: enough to verify its files with, and no git process."""
-    return Version(row["model"], row["version"], row["tag"], "", row["sha256"], row["manifest_sha256"], {"mae": row["mae"]})
+    return Version(row["model"], row["version"], row["tag"], "", row["sha256"], row["manifest_sha256"], {})
 
 
 def live_files(root: Path, live) -> tuple[Examined | None, dict, str]:
