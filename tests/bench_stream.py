@@ -10,7 +10,9 @@ Accuracy (mae, for numbers) is over all rows after the first, each predicted bef
 import contextlib
 import importlib
 import io
+import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -45,14 +47,20 @@ def main() -> int:
     source, target, batch = (os.environ.get(name, "") for name in ("CSV", "TARGET", "BATCH"))
     if not (source and target):
         raise SystemExit("bench-stream: CSV= and TARGET= are needed. Example: make bench-stream CSV=stream.csv TARGET=label BATCH=100")
+    if batch and not (batch.isdecimal() and int(batch)):
+        raise SystemExit(f"bench-stream: BATCH={batch} is not a number of rows.")
+    if not Path(source).is_file():
+        raise SystemExit(f"bench-stream: {source} is not there.")
     batch = int(batch or 100)
     rows = pd.read_csv(source, dtype=str, keep_default_na=False)
+    if target not in rows:
+        raise SystemExit(f"bench-stream: {source} has no column {target!r}; it has: {', '.join(rows)}.")
     first = min(max(FIRST, 10 * batch), len(rows) // 3)
     with tempfile.TemporaryDirectory(prefix="lean-stream-") as folder:
-        loop = Loop(Path(folder), rows[:first], target)
+        loop = Loop(Path(folder), rows[:first], rows, target)
         days = [rows[start:start + batch] for start in range(first, len(rows), batch)]
         found = {"this loop": replay_loop(loop, days, target)}
-        for name, due, newest in policies(loop.task) if not os.environ.get("ONLY") else ():
+        for name, due, newest in policies(loop.task):
             found[name] = replay(loop, rows[:first], days, target, due, newest)
     show(source, loop.task, found, pd.concat(days)[target], batch, first)
     return 0
@@ -61,7 +69,7 @@ def main() -> int:
 class Loop:
     """The project in a temporary clone with the model of `make new` live, its commands called as functions."""
 
-    def __init__(self, folder: Path, first: pd.DataFrame, target: str):
+    def __init__(self, folder: Path, first: pd.DataFrame, everything: pd.DataFrame, target: str):
         from bench import prepare_empty
         self.root = prepare_empty(folder)
         sys.path.insert(0, str(self.root / "scripts"))
@@ -72,7 +80,7 @@ class Loop:
         path = self.root / "models" / NAME / "model.toml"
         text = path.read_text()
         self.task = "regression" if 'task = "regression"' in text else "classification"
-        path.write_text("".join(line if not line.startswith("estimator") else f'estimator = "{ESTIMATORS[self.task]}"\nrefit = true\n' for line in text.splitlines(True) if not line.startswith(("params", "refit"))) + f'\n[retrain]\nevery = "{EVERY}"\n')
+        path.write_text(settings(text, self.task, target, sorted(everything[target].unique())))
         self.typed("train")
         self.typed("deploy")
 
@@ -87,13 +95,31 @@ class Loop:
         return out.getvalue()
 
 
+def settings(text: str, task: str, target: str, classes: list[str]) -> str:
+    """The model.toml of `make new` with gradient boosting and a periodic try, for a stream whose later values nobody has seen yet."""
+    head, columns = text.split("[columns]", 1)
+    head = "".join(line for line in head.splitlines(True) if not line.startswith(("params", "refit")))
+    head = re.sub(r"(?m)^estimator = .*$", f'estimator = "{ESTIMATORS[task]}"\nrefit = true', head)
+    head = re.sub(r"(?m)^stop = true.*$", "stop = false", head) + f'[retrain]\nevery = "{EVERY}"\n\n'
+    return head + "[columns]" + "".join(any_value(line, target, classes) for line in columns.splitlines(True))
+
+
+def any_value(line: str, target: str, classes: list[str]) -> str:
+    """A column's rules without ranges and lists; the target's with all classes of the stream."""
+    name = line.split(" = ")[0].strip('"')
+    if name == target:
+        return re.sub(r"values = \[.*?\]", lambda _: f"values = {json.dumps(classes)}", line)
+    line = re.sub(r", (min|max|nullable) = [^,}]+|, values = \[.*?\]", "", line).replace('"integer"', '"number"')
+    return line.replace("}", ", nullable = 1.0}") if name and line.strip() and '"time"' not in line else line
+
+
 def replay_loop(loop: Loop, days: list[pd.DataFrame], target: str) -> Told:
     import sqlite3
     told, began, waiting = Told(), time.monotonic(), None
     for number, day in enumerate(days, start=1):
         loop.days = number
         rows, answers = loop.folder / "rows.csv", loop.folder / "answers.csv"
-        day.drop(columns=[target]).assign(**{NAME: number}).drop(columns=[NAME]).to_csv(rows, index=False)
+        day.drop(columns=[target]).to_csv(rows, index=False)
         loop.typed("predict", CSV=rows, OUT=answers)
         said = pd.read_csv(answers, dtype=str, keep_default_na=False)
         told.said += said["prediction"].tolist()

@@ -210,7 +210,8 @@ def test_an_interrupted_search_goes_on_and_ends_as_an_uninterrupted_one(project,
             if project.sql("SELECT count(*) FROM trials")[0][0] >= 2:
                 break
         except sqlite3.OperationalError:  # not made yet
-            time.sleep(0.01)
+            pass
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     finished = project.sql("SELECT count(*) FROM trials")[0][0]

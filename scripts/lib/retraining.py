@@ -41,7 +41,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
     params = json.loads(versions.read_verified(paths.version(live.number), live, versions.read_manifest(paths.version(live.number), live), "metrics.json"))["params"]
     chosen, chosen_name = None, ""
     for name, mask in windows(conf, rows, ~holdout, suspicious - holdout.sum()):
-        if mask.sum() < FEWEST_TO_LEARN or conf.task == "classification" and len(np.unique(truth[mask])) < 2:
+        if mask.sum() < FEWEST_TO_LEARN or conf.task == "classification" and not teaches(truth[mask], conf.positive):
             continue
         how = f"the newest {holdout.sum():,} labelled rows"
         candidate = training.examine(conf, features, rows, dataset.Split(mask, holdout, cutoff, how), params, None, mask | holdout)
@@ -50,6 +50,12 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
     if chosen is None:
         raise TooFew(f"fewer than {FEWEST_TO_LEARN} rows of two classes to learn from")
     return chosen, chosen_name
+
+
+def teaches(answers: np.ndarray, positive: str | None) -> bool:
+    """Whether a classifier can learn from these: two classes, and the one that it is about among them."""
+    classes = set(answers)
+    return len(classes) > 1 and (positive is None or positive in classes)
 
 
 def new_parts(paths: ModelPaths, live: Version, found: list[Part]) -> list[Part]:
