@@ -207,7 +207,7 @@ needs_strace = pytest.mark.skipif(bool(sweep.why_not()), reason=str(sweep.why_no
 
 
 @needs_strace
-@pytest.mark.parametrize("verb, faults", [("deploy", ("killed", "ENOSPC")), ("predict", ("killed", "EIO"))])
+@pytest.mark.parametrize("verb, faults", [("deploy", ("killed", "ENOSPC")), pytest.param("predict", ("killed", "EIO"), marks=pytest.mark.slow)])
 def test_a_command_that_dies_or_fails_at_a_few_points_loses_nothing(scenes, verb, faults, place):
     result = sweep_verb(scenes.of(verb), place, FEW, faults)
     assert result.swept.total() > 0 and not result.failures, "\n".join(result.failures)

@@ -116,13 +116,13 @@ def test_ctrl_c_while_git_is_at_work_leaves_no_half_version(trained, whole_group
 
 def test_ctrl_c_while_a_script_is_being_loaded_is_one_line_too(project):
     """Its imports take some 80 ms: `lib` is loaded first, and stops there until the signal is in."""
-    package = project.root / "scripts/lib/config.py"
+    package = project.root / "scripts/lib/terminal.py"
     package.write_text("import signal, os\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(5)\n")
     done = subprocess.run([sys.executable, "scripts/status.py"], cwd=project.root, env=project.env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "status: interrupted before it began.\n")
 
 
 def test_an_error_while_loading_keeps_its_traceback(project):
-    (project.root / "scripts/lib/config.py").write_text("1 / 0\n")
+    (project.root / "scripts/lib/terminal.py").write_text("1 / 0\n")
     done = subprocess.run([sys.executable, "scripts/status.py"], cwd=project.root, env=project.env, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
