@@ -60,7 +60,7 @@ def observe(run: Run, paths: ModelPaths, known: Registry) -> Finding:
     news = logs.news(run, paths)
     size = sum(end - begin for stretches in news.values() for _, begin, end in stretches) if news is not None else LITTLE
     with db.transaction(run.db) if size < LITTLE else contextlib.nullcontext():
-        found, basis = size == 0 and finding.standing(run, paths, known) or judge(run, paths, known, news)
+        found, basis = size == 0 and finding.standing(run, paths, known) or judge(run, paths, known, news, size)
         with db.transaction(run.db):
             db.insert(run.db, "checks", run_id=run.id, model=paths.name, time=clock.now(), basis=basis, **{name: value for name, value in vars(found).items() if name != "needed"})
     if size:
@@ -68,11 +68,12 @@ def observe(run: Run, paths: ModelPaths, known: Registry) -> Finding:
     return found
 
 
-def judge(run: Run, paths: ModelPaths, known: Registry, news: dict | None) -> tuple[Finding, str]:
+def judge(run: Run, paths: ModelPaths, known: Registry, news: dict | None, size: int) -> tuple[Finding, str]:
+    """size: bytes of the news, where they can be told."""
     from lib import config, monitor
     from lib.progress import Progress
     conf = config.load(paths.config)
-    with Progress(f"{paths.name}: counting new predictions and labels"):
+    with Progress(f"{paths.name}: counting new predictions and labels") if size >= LITTLE else contextlib.nullcontext():
         logs.read_new(run, paths, conf, known, news)
     matures = config.seconds(conf.monitor.matures, "monitor.matures")
     until = clock.hour_ago(matures)  # before the verdict: where an hour matures in between, the next check judges it

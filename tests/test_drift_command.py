@@ -231,6 +231,7 @@ def test_a_model_with_every_type_of_column_is_judged_and_its_new_category_and_mi
 @pytest.mark.parametrize("block", [150, 1000, 1 << 19])
 def test_the_log_is_read_from_its_end_whatever_its_lines_hold(tmp_path, monkeypatch, block):
     monkeypatch.setattr(drift_log, "BLOCK", block)
+    connection = db.connect(tmp_path / "metrics.db")
     rng = np.random.default_rng(0)
     paths = ModelPaths(tmp_path, "m")
     paths.predictions.mkdir(parents=True)
@@ -243,14 +244,14 @@ def test_the_log_is_read_from_its_end_whatever_its_lines_hold(tmp_path, monkeypa
     wanted = [row for row in rows if row[2] == "2"]
     for most, since in ((1000, ""), (50, ""), (1000, "2026-01-02T00:00:00Z"), (150, "2026-01-02T00:00:00Z")):
         chosen = [row for row in wanted if row[1] >= since][-most:]
-        window = drift_log.read(paths, profile, 2, since, "", {}, predictions.lengths(paths), most)
+        window = drift_log.read(paths, profile, 2, since, "", {}, predictions.lengths(connection, paths), most)
         assert window.columns["x"].tolist() == [float(row[5]) for row in chosen]
         assert window.columns["notes"] == [row[6] or None for row in chosen]
         assert np.isnan(window.columns["new"]).all() and window.rows == len(chosen)
-    assert drift_log.read(paths, profile, 3, "", "2026-01-03", {}, predictions.lengths(paths), 1000).rows == 0
-    half = {name: length // 2 for name, length in predictions.lengths(paths).items()}
+    assert drift_log.read(paths, profile, 3, "", "2026-01-03", {}, predictions.lengths(connection, paths), 1000).rows == 0
+    half = {name: length // 2 for name, length in predictions.lengths(connection, paths).items()}
     older = drift_log.read(paths, profile, 2, "", "", {}, half, 1000)
-    newer = drift_log.read(paths, profile, 2, "", "", half, predictions.lengths(paths), 1000)
+    newer = drift_log.read(paths, profile, 2, "", "", half, predictions.lengths(connection, paths), 1000)
     assert 0 < older.rows < len(wanted) and len(wanted) - 3 <= older.rows + newer.rows <= len(wanted)  # a row that a position cuts is in neither
 
 

@@ -47,7 +47,7 @@ def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born:
     there, wanted = sum(count for *_, count in stretches), sum(row["rows"] for row in batches)
     rest = before(stretches, batches)
     if there < wanted or rest and max(moment for _, moment, _ in rest) > born:
-        yield Finding(paths.name, f"{path} has {there:,} metrics.db has acknowledged {wanted:,} of them. Bring the file back from a backup: make restore FROM=the-backup")
+        yield Finding(paths.name, f"{path} has {there:,} predictions, metrics.db has acknowledged {wanted:,} of them. Bring the file back from a backup: make restore FROM=the-backup")
     elif rest is None:
         yield Finding(paths.name, f"{path}: its predictions are not those, in order and version, that metrics.db has acknowledged. Bring the file back from a backup: make restore FROM=the-backup")
 
