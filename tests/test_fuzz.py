@@ -239,6 +239,7 @@ def fuzz(mixed: Project, verb: str, seeds: range, place: Path, monkeypatch) -> t
     return codes, failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", CASES)
 def test_a_few_broken_inputs(mixed, verb, tmp_path, monkeypatch):
     codes, failures = fuzz(mixed, verb, range(8), tmp_path, monkeypatch)
