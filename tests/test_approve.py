@@ -5,6 +5,8 @@ import pytest
 from conftest import Project, edit
 from test_loop import changed_world, live, live_template  # noqa: F401
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 NEXT = ". Who may sign does it with: make approve MODEL=cancer VERSION=2\n"
 
 
@@ -30,6 +32,7 @@ def guarded(trained, keys) -> Project:
     return trained
 
 
+@pytest.mark.quick
 def test_an_approved_version_goes_live_and_the_record_says_by_whom(guarded, keys):
     assert guarded.run("deploy", code=3).stderr == "deploy: cancer v2 is not approved: there is no tag cancer/approve-v2" + NEXT
     digest, = guarded.sql("SELECT sha256 FROM versions WHERE version = 2")[0]
@@ -160,6 +163,7 @@ def test_going_back_needs_no_approval_and_going_forward_again_does(guarded, keys
     ({"KEY": "bob"}, 3, "approve: the key {keys}/bob can't approve cancer v2: {keys}/signers does not list it. Sign with one that it lists: make approve MODEL=cancer VERSION=2 KEY=…\n"),
     ({"KEY": "ada", "VERSION": "9"}, 2, "approve: there is no version v9 of cancer. Known: v1, v2.\n"),
 ])
+@pytest.mark.quick
 def test_who_may_not_sign_leaves_no_tag(guarded, keys, options, code, words):
     options = {name: keys / value if value in ("ada", "bob") else value for name, value in options.items()}
     assert guarded.run("approve", code=code, **options).stderr == words.format(keys=keys)

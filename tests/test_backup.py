@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from conftest import Project, edit
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 
 @pytest.fixture(scope="session")
 def busy_template(trained_template, tmp_path_factory):
@@ -79,6 +81,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.quick
 def test_a_lost_machine_comes_back_from_a_clone_of_the_backup(saved):
     other = clone(saved)
     done = other.run("restore", FROM=backup_of(saved))
@@ -118,6 +121,7 @@ def test_the_remote_of_the_lost_machine_is_the_clones_remote_without_its_passwor
     assert other.git("remote", "get-url", "origin") == "https://ada@git.example.invalid/churn.git\n"
 
 
+@pytest.mark.quick
 def test_a_second_backup_copies_only_what_is_new_and_says_so(saved):
     places = {path: path.stat().st_mtime_ns for path in objects(saved)}
     log = next((backup_of(saved) / "data/cancer/predictions").glob("*.csv"))
@@ -143,6 +147,7 @@ def test_a_second_backup_copies_only_what_is_new_and_says_so(saved):
     ("..", "TO=.. holds other files ("),
     ("/proc/backup", "TO=/proc/backup can't be written (No such file or directory)."),
 ])
+@pytest.mark.quick
 def test_a_folder_that_can_not_be_one_is_refused_in_one_line(busy, to, words):
     (busy.root.parent / "scored.csv").touch()
     before = sorted(os.listdir(busy.root.parent))

@@ -12,6 +12,8 @@ from test_verify import everything
 
 from lib.schema import MIGRATIONS
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 SOURCE = "data/cancer/train/0001.csv"
 BACK = "Bring it back with: make restore MODEL=cancer"
 
@@ -91,6 +93,7 @@ def test_a_file_that_can_not_be_read_is_refused(trained, tmp_path):
         assert trained.run(script, code=2, CSV=tmp_path / "secret.csv").stderr.splitlines()[-1] == f"{script}: {tmp_path / 'secret.csv'} can't be read: permission denied."
 
 
+@pytest.mark.quick
 def test_a_loop_of_links_is_one_line(trained, files_of):
     done = trained.run("predict", code=1, CSV=files_of / "loop.csv")
     assert done.stderr == f"predict: Too many levels of symbolic links: {files_of / 'loop.csv'}. Nothing was taken in halfway; put it right and type the command again.\n"
@@ -115,6 +118,7 @@ def test_a_version_that_is_not_whole_is_not_used(trained, name, damage, words):
     assert unchanged(trained.root) == before
 
 
+@pytest.mark.quick
 def test_a_baseline_that_is_no_json_is_not_deployed_and_named(trained):
     path = trained.root / "models/cancer/v2/baseline.json"
     path.write_text("not JSON")
@@ -141,6 +145,7 @@ def elsewhere(trained, tmp_path) -> dict:
     return {"PYTHONPATH": tmp_path / "site"}
 
 
+@pytest.mark.quick
 def test_a_model_of_another_scikit_learn_is_refused_with_both_versions_named_or_allowed(trained, elsewhere):
     made = json.loads((trained.root / "models/cancer/v1/environment.json").read_bytes())["scikit_learn"]
     before = unchanged(trained.root)
@@ -192,6 +197,7 @@ CURE = "Bring it back from a backup, or move it away (mv metrics.db metrics.db.b
     (of_the_future, f"was made by a newer version of these scripts (schema 99, known here {len(MIGRATIONS)}). Update the scripts: git pull"),
     (a_folder, "is a folder, not a database. Move it away: versions and deployments are rebuilt from the tags."),
 ], ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.quick
 def test_a_metrics_db_that_is_none_stops_every_command_in_one_line(trained, damage, words):
     path = trained.root / "metrics.db"
     damage(path)
@@ -296,6 +302,7 @@ def test_what_is_live_scores_on_while_model_toml_is_broken(trained):
 # the clock
 
 @pytest.mark.parametrize("told", ["yesterday", "2026-13-01", "99999-01-01", "now"])
+@pytest.mark.quick
 def test_a_time_that_is_none_is_one_line(trained, told):
     before = unchanged(trained.root)
     assert trained.run("deploy", code=2, LEAN_NOW=told).stderr == f"deploy: LEAN_NOW={told!r} in the environment is not a time, such as 2026-05-01T13:30:00+00:00.\n"

@@ -9,6 +9,8 @@ from scipy import stats
 from lib import comparison, drift_cells, profile
 from lib.scores import Answers
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 
 def profiled(values, kind: str) -> dict:
     """A column as a version's baseline keeps it."""
@@ -38,6 +40,7 @@ def test_by_default_what_is_live_is_on_the_left_and_the_newest_on_the_right(trai
     assert swapped["params"]["C"] == [0.5, 1.0] and swapped["paired"]["difference"] == pytest.approx(-found["paired"]["difference"])
 
 
+@pytest.mark.quick
 def test_differences_are_marked_and_the_rest_is_not(trained):
     lines = trained.run("compare").stdout.splitlines()
     marked = {line.split()[1] for line in lines if line.startswith("≠")}
@@ -81,6 +84,7 @@ def test_common_rows_are_those_that_both_were_examined_on_with_the_same_truth():
 
 
 @pytest.mark.parametrize("shift, scale", [(0, 1), (0.1, 1), (1, 1), (0, 3), (50, 1)])
+@pytest.mark.quick
 def test_the_distance_of_numbers_is_that_of_kolmogorov_and_smirnov(shift, scale):
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=5000), rng.normal(shift, scale, size=4000)
@@ -88,6 +92,7 @@ def test_the_distance_of_numbers_is_that_of_kolmogorov_and_smirnov(shift, scale)
     assert told == pytest.approx(stats.ks_2samp(a, b).statistic, abs=2 / 128)
 
 
+@pytest.mark.quick
 def test_the_distance_of_categories_is_half_the_differences_of_their_shares():
     a, b = ["x"] * 60 + ["y"] * 40, ["x"] * 30 + ["y"] * 40 + ["z"] * 30
     assert comparison.apart(*(profiled(values, "category") for values in (a, b))) == pytest.approx(0.3)

@@ -18,6 +18,8 @@ from conftest import Project
 from lib import db, invariants
 from lib.files import ModelPaths
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 SECONDS = float(os.environ.get("SWEEP_SECONDS", "240"))  # for each verb; SWEEP=all sweeps every point, however long it takes
 FEW = 2  # points of each verb and fault in `make test`
 
@@ -207,7 +209,7 @@ needs_strace = pytest.mark.skipif(bool(sweep.why_not()), reason=str(sweep.why_no
 
 
 @needs_strace
-@pytest.mark.parametrize("verb, faults", [("deploy", ("killed", "ENOSPC")), pytest.param("predict", ("killed", "EIO"), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("verb, faults", [pytest.param("deploy", ("killed", "ENOSPC"), marks=pytest.mark.quick), pytest.param("predict", ("killed", "EIO"), marks=pytest.mark.slow)])
 def test_a_command_that_dies_or_fails_at_a_few_points_loses_nothing(scenes, verb, faults, place):
     result = sweep_verb(scenes.of(verb), place, FEW, faults)
     assert result.swept.total() > 0 and not result.failures, "\n".join(result.failures)

@@ -16,6 +16,8 @@ from test_loop import changed_world, live, live_template, outcomes  # noqa: F401
 from lib import db, drift_log, predictions
 from lib.files import ModelPaths
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 UNIT = ["mean radius"]
 
 
@@ -50,6 +52,7 @@ def shift(by, *columns):
     return change
 
 
+@pytest.mark.quick
 def test_unchanged_rows_are_silent_and_on_record_and_not_judged_twice(live):  # noqa: F811
     done = live.run("drift")
     assert done.stdout.startswith("cancer v1: 300 rows scored at 20") and done.stdout.endswith(" 30 columns, against 459 rows of training: as in training\n")
@@ -60,6 +63,7 @@ def test_unchanged_rows_are_silent_and_on_record_and_not_judged_twice(live):  # 
     assert live.sql("SELECT count(*) FROM alerts") == [(0,)]
 
 
+@pytest.mark.quick
 def test_a_unit_error_in_fifty_rows_is_named_in_plain_words_once(live):  # noqa: F811
     live.run("drift")
     scored(live, 50, times(100, *UNIT))
@@ -81,6 +85,7 @@ def swap(frame):
     frame[["mean radius", "mean texture"]] = frame[["mean texture", "mean radius"]].to_numpy()
 
 
+@pytest.mark.quick
 def test_swapped_columns_in_fifty_rows_are_found(live):  # noqa: F811
     live.run("drift")
     scored(live, 50, swap)
@@ -134,6 +139,7 @@ def test_rows_of_another_version_are_not_judged_and_those_of_before_a_rollback_a
     assert live.run("drift").stdout.startswith("cancer v1: 360 rows scored")
 
 
+@pytest.mark.quick
 def test_spoiled_rows_stop_a_retraining_until_a_person_accepts_them(live):  # noqa: F811
     live.run("label", CSV=outcomes(live, 1))
     scored(live, 50, times(100, *UNIT))
@@ -229,6 +235,7 @@ def test_a_model_with_every_type_of_column_is_judged_and_its_new_category_and_mi
 
 
 @pytest.mark.parametrize("block", [150, 1000, 1 << 19])
+@pytest.mark.quick
 def test_the_log_is_read_from_its_end_whatever_its_lines_hold(tmp_path, monkeypatch, block):
     monkeypatch.setattr(drift_log, "BLOCK", block)
     connection = db.connect(tmp_path / "metrics.db")

@@ -408,6 +408,7 @@ def test_a_line_with_a_quote_too_many_does_not_hide_what_follows_it(live):
     assert "300 labels for 300 matured predictions" in live.run("check").stdout
 
 
+@pytest.mark.slow
 def test_another_largest_mae_counts_every_error_anew(project):
     text = (project.root / "models/diabetes/model.toml").read_text()
     start, end = text.index("[search]"), text.index("[evaluate]")
@@ -428,6 +429,7 @@ def test_another_largest_mae_counts_every_error_anew(project):
     assert project.sql("SELECT DISTINCT bound FROM outcomes") == [(25.0,)]
 
 
+@pytest.mark.slow
 def test_a_retraining_that_was_killed_before_it_was_noted_is_noted_by_the_next(live):
     changed_world(live)
     live.run("retrain")
@@ -457,6 +459,7 @@ def test_a_periodic_try_that_finds_nothing_better_wakes_nobody(live):
     assert live.sql("SELECT reason, outcome FROM retrains") == [("every 1d", "refused")] and live.sql("SELECT * FROM alerts") == []
 
 
+@pytest.mark.slow
 def test_a_periodic_try_waits_for_labels_and_keeps_no_small_parts(live):
     edit(live, "[columns]", '[retrain]\nevery = "1d"\n\n[columns]')
     live.run("label", CSV=outcomes(live, 1, rows=slice(0, 60)))
@@ -467,6 +470,7 @@ def test_a_periodic_try_waits_for_labels_and_keeps_no_small_parts(live):
     assert live.sql("SELECT outcome FROM retrains") == [("postponed",)]
 
 
+@pytest.mark.slow
 def test_where_the_world_has_changed_the_version_before_is_no_way_out(live):
     """The new version does worse than the old one did; but on the same rows the old one does no better."""
     live.run("label", CSV=outcomes(live, 1))
@@ -501,6 +505,7 @@ def test_retraining_lowers_what_is_asked_for_never_and_a_person_may():
     assert bounds.at_deployment(conf, registry(("deploy", 1), ("retrain", 3), ("deploy", 2))) == alone[2]
 
 
+@pytest.mark.slow
 def test_a_case_whose_label_was_corrected_is_learnt_anew(project):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": rng.normal(size=700).round(3)})
@@ -524,6 +529,7 @@ def test_a_case_whose_label_was_corrected_is_learnt_anew(project):
     assert learnt + examined == 700  # the twenty are there once
 
 
+@pytest.mark.slow
 def test_a_row_s_own_time_is_logged_and_learnt(project):
     rng = np.random.default_rng(0)
     times = pd.date_range("2026-01-01", periods=600, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -542,7 +548,7 @@ def test_a_row_s_own_time_is_logged_and_learnt(project):
     assert pd.read_csv(project.root / "data/timed/train/0002.csv")["when"].tolist() == times[300:].tolist()
 
 
-@pytest.mark.parametrize("feature", ["version", "prediction", "time"])
+@pytest.mark.parametrize("feature", ["version", pytest.param("prediction", marks=pytest.mark.slow), pytest.param("time", marks=pytest.mark.slow)])
 def test_a_feature_named_as_a_column_of_the_log_is_learnt_as_it_was(project, feature):
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({feature: rng.normal(size=400).round(4)})
@@ -572,6 +578,7 @@ def test_a_webhook_that_never_answers_holds_nothing_up_for_long_and_loses_nothin
     assert live.sql("SELECT delivered, attempts FROM alerts") == [(None, 1)] and live.sql("SELECT verdict FROM checks") == [("dropped",)]
 
 
+@pytest.mark.slow
 def test_a_night_without_power_is_made_up_for_once_and_a_clock_set_back_doubles_nothing(live):
     edit(live, "[columns]", '[retrain]\nevery = "1d"\n\n[columns]')
     live.run("label", CSV=outcomes(live, 1))

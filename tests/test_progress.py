@@ -14,6 +14,8 @@ import pytest
 from conftest import edit
 from lib import csvfile, progress
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 
 @pytest.fixture
 def quick(monkeypatch):
@@ -21,6 +23,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(progress, "LOG_EVERY", 0.05)
 
 
+@pytest.mark.quick
 def test_what_is_over_soon_is_silent(capsys):
     with progress.Progress("scoring", 10, "rows") as shown:
         shown.at(5)
@@ -35,6 +38,7 @@ def test_a_log_gets_lines_also_while_one_step_takes_long(quick, capsys):
     assert len(lines) >= 3 and re.fullmatch(r"scoring: 50 of 100 rows, about \d+ s left, best so far", lines[0])
 
 
+@pytest.mark.quick
 def test_a_terminal_gets_one_line_redrawn_and_cleared():
     code = ("import sys, time; sys.path.insert(0, 'scripts'); from lib import progress; progress.FIRST = progress.TERMINAL_EVERY = 0.05\n"
             "with progress.Progress('scoring', 100, 'rows') as shown: shown.at(50); time.sleep(0.4)")
@@ -48,10 +52,12 @@ def test_a_terminal_gets_one_line_redrawn_and_cleared():
 @pytest.mark.parametrize("arguments, words", [(("a", 0, None, "", 3.2), "a: 3 s"), (("a", 5, None, "rows", 3), "a: 5 rows in 3 s"), (("a", 1, 100, "rows", 3), "a: 1 of 100 rows"),
                                               (("a", 50, 100, "rows", 30), "a: 50 of 100 rows, about 30 s left"), (("a", 50, 100, "rows", 30, True), "a: 50 of about 100 rows, about 30 s left"),
                                               (("a", 120, 100, "rows", 30, True), "a: 120 rows in 30 s")])
+@pytest.mark.quick
 def test_progress_in_words(arguments, words):
     assert progress.describe(*arguments) == words
 
 
+@pytest.mark.quick
 def test_rows_are_estimated_from_the_first_ones(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n" + "".join(f"{i:09d},{i % 7}\n" for i in range(200_000)))
@@ -87,6 +93,7 @@ def until(condition, seconds: float = 300) -> None:
 ENDED = "interrupted. What was finished is kept; type the command again to go on."
 
 
+@pytest.mark.quick
 def test_ctrl_c_in_a_search_through_make_keeps_the_finished_folds(project):
     edit(project, "trials = 10", "trials = 500", "diabetes")
     process = start(project, "make", "train", "MODEL=diabetes")
@@ -114,6 +121,7 @@ def test_ctrl_c_while_git_is_at_work_leaves_no_half_version(trained, whole_group
     assert trained.git("status", "--porcelain") == " M models/cancer/model.toml\n"
 
 
+@pytest.mark.quick
 def test_ctrl_c_while_a_script_is_being_loaded_is_one_line_too(project):
     """Its imports take some 80 ms: `lib` is loaded first, and stops there until the signal is in."""
     package = project.root / "scripts/lib/terminal.py"

@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import edit
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 
 @pytest.fixture(scope="session")
 def many_template(trained_template, tmp_path_factory):
@@ -52,6 +54,7 @@ def folders(project) -> list[str]:
     return sorted(path.name for path in (project.root / "models/cancer").glob("v*"))
 
 
+@pytest.mark.quick
 def test_without_yes_it_shows_what_it_would_free_and_does_nothing(many):
     before = everything(many)
     done = many.run("prune", KEEP=1)
@@ -63,6 +66,7 @@ def test_without_yes_it_shows_what_it_would_free_and_does_nothing(many):
     assert everything(many) == before and done.stderr == ""
 
 
+@pytest.mark.quick
 def test_a_pruned_version_is_gone_here_and_comes_back_when_it_is_deployed(many):
     size = sum(path.stat().st_size for path in (many.root / ".git/lfs").rglob("*") if path.is_file())
     done = many.run("prune", KEEP=1, YES=1)

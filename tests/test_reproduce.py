@@ -17,6 +17,8 @@ from test_loop import changed_world, live, live_template, outcomes  # noqa: F401
 
 from lib import likeness
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 def state(project) -> dict[str, bytes | str]:
     """All that a training could change."""
     files = {str(path): path.read_bytes() for folder in ("models", "data") for path in (project.root / folder).rglob("*") if path.is_file()}
@@ -28,6 +30,7 @@ def leftovers() -> list[str]:
     return glob.glob(f"{tempfile.gettempdir()}/lean-reproduce-*")
 
 
+@pytest.mark.quick
 def test_a_version_comes_out_identical_and_nothing_here_changes(trained, tmp_path):
     (tmp_path / "site/nothing-9.9.9.dist-info").mkdir(parents=True)
     before = state(trained)
@@ -144,5 +147,6 @@ def test_a_version_whose_objects_are_lost_says_what_to_do(trained):
     (1.0, 1.0, True), (1.0, 1.0 + 5e-10, True), (1.0, 1.0 + 5e-9, False), (1e6, 1e6 + 5e-4, True), (1e6, 1e6 + 5e-3, False), (0.0, 5e-10, True), (float("nan"), float("nan"), True),
     (float("nan"), 1.0, False), (float("inf"), float("inf"), True), (float("inf"), 1e300, False), ("a", "a", True), ("a", "b", False), (1, 1, True), (1, 2, False), (1, 1.0 + 5e-10, True),
     ([1.0, "x"], [1.0 + 1e-10, "x"], True), ([1.0], [1.0, 2.0], False), ({"a": 1.0}, {"a": 1.0 + 1e-10}, True), ({"a": 1.0}, {"b": 1.0}, False), (None, None, True), (None, 1.0, False), ([1.0], None, False)])
+@pytest.mark.quick
 def test_alike(a, b, same):
     assert likeness.alike(a, b) is same and likeness.alike(b, a) is same

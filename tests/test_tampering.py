@@ -10,6 +10,8 @@ import pytest
 from conftest import Project, edit
 from test_verify import audit, everything, flip, forge, lines_of, move_tag
 
+pytestmark = pytest.mark.slow  # but for the tests marked quick
+
 SOURCE = "data/cancer/train/0001.csv"
 
 
@@ -85,6 +87,7 @@ class Loud:
 
 
 @pytest.mark.parametrize("also", [pytest.param("nothing", marks=pytest.mark.slow), pytest.param("manifest", marks=pytest.mark.slow), "manifest and row"])
+@pytest.mark.quick
 def test_nothing_is_unpickled_before_its_bytes_are_those_of_the_tag(twice, tmp_path, also):
     """A model that runs code when loaded, with ever more of the record made to fit it: none is ever loaded."""
     import hashlib
@@ -129,6 +132,7 @@ def test_the_bytes_that_were_checked_are_the_bytes_that_are_loaded(twice, tmp_pa
 
 
 @pytest.mark.parametrize("path", [".", "scripts", "scripts/deploy.py", "scripts/lib/model.py", "models", "models/cancer", "models/cancer/model.toml", "models/cancer/audit.jsonl", ".git", "metrics.db"])
+@pytest.mark.quick
 def test_what_anybody_may_write_is_refused_with_the_cure(twice, path):
     os.chmod(twice.root / path, stat.S_IMODE((twice.root / path).stat().st_mode) | stat.S_IWOTH)
     name = str(twice.root) if path == "." else path
@@ -200,6 +204,7 @@ def test_no_value_reaches_a_shell_through_make(twice, text):
 
 @pytest.mark.parametrize("out", ["metrics.db", "models/cancer/v2/model.joblib", "models/cancer/audit.jsonl", "models/cancer/new.csv", "data/cancer/predictions/2026-01-01.csv", "scripts/lib/model.py",
                                  ".git/config", "Makefile", ".gitattributes", "sub/../models/x.csv", "link/x.csv"])
+@pytest.mark.quick
 def test_answers_are_never_written_among_the_projects_own_files(twice, out):
     (twice.root / "sub").mkdir()
     (twice.root / "link").symlink_to("models")
