@@ -145,7 +145,6 @@ def elsewhere(trained, tmp_path) -> dict:
     return {"PYTHONPATH": tmp_path / "site"}
 
 
-@pytest.mark.quick
 def test_a_model_of_another_scikit_learn_is_refused_with_both_versions_named_or_allowed(trained, elsewhere):
     made = json.loads((trained.root / "models/cancer/v1/environment.json").read_bytes())["scikit_learn"]
     before = unchanged(trained.root)

@@ -1,8 +1,9 @@
 """make history: everything that happened to a model in one list, whoever did it and wherever it is on record."""
 import json
-import time
 import sqlite3
+import time
 
+import pytest
 from conftest import edit
 
 
@@ -38,6 +39,7 @@ def test_it_tells_what_was_done_refused_failed_and_alerted_in_order_and_why(trai
     assert [start for start, line in zip(starts, told[1:], strict=True) if not line.startswith(start)] == [], told
 
 
+@pytest.mark.slow
 def test_daily_use_is_one_line_and_who_did_it_is_in_it(trained):
     rows = trained.root / "data/cancer/train/0001.csv"
     text = rows.read_text().splitlines(keepends=True)

@@ -368,6 +368,7 @@ def test_status_shows_the_last_check_and_open_alerts(live):
     assert line[:2] == ["cancer", "v1"] and line[line.index("300"):] == ["300", "never", "dropped", line[-3], "none", "dropped"]
 
 
+@pytest.mark.slow
 def test_retraining_an_id_model_twice_on_the_same_labels_is_no_failure(project):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": rng.normal(size=700).round(3)})
@@ -548,7 +549,8 @@ def test_a_row_s_own_time_is_logged_and_learnt(project):
     assert pd.read_csv(project.root / "data/timed/train/0002.csv")["when"].tolist() == times[300:].tolist()
 
 
-@pytest.mark.parametrize("feature", ["version", pytest.param("prediction", marks=pytest.mark.slow), pytest.param("time", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("feature", ["version", "prediction", "time"])
+@pytest.mark.slow
 def test_a_feature_named_as_a_column_of_the_log_is_learnt_as_it_was(project, feature):
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({feature: rng.normal(size=400).round(4)})

@@ -181,6 +181,7 @@ def build(rows, known):
 """
 
 
+@pytest.mark.slow
 def test_what_features_learn_in_training_is_what_they_know_in_scoring(project):
     source = orders_csv(project)
     project.run("new", MODEL="late", CSV=source, TARGET="late", ID="order")
@@ -248,6 +249,7 @@ def test_a_terminated_scoring_says_so_in_one_line(trained):
     assert trained.sql("SELECT status, exit_code FROM runs ORDER BY id DESC LIMIT 1") == [("interrupted", 130)]
 
 
+@pytest.mark.slow
 def test_a_regression_is_scored_without_probabilities(project):
     edit(project, "[search]", "[search]\n#", model="diabetes")
     text = (project.root / "models/diabetes/model.toml").read_text()

@@ -71,7 +71,8 @@ def walk(base: Path, demo: bool):
             yield block, command, shown, typed(command, where, env) if demo or command != "make demo\n" else shown
 
 
-@pytest.mark.parametrize("demo", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("demo", [False, True])
 def test_every_command_of_the_readme_prints_what_it_shows(tmp_path, demo):
     wrong = [f"$ {command}--- shown\n{shown}--- printed\n{printed}" for _, command, shown, printed in walk(tmp_path, demo) if shape(shown) != shape(printed)]
     assert not wrong, "\n".join(wrong)

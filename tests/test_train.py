@@ -199,6 +199,7 @@ def with_search(project):
     edit(project, "params = {C = 1.0, max_iter = 1000}", "params = {}")
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_and_ends_as_an_uninterrupted_one(project, tmp_path):
     with_search(project)
     whole = project.copy(tmp_path / "whole")
