@@ -64,7 +64,7 @@ def everything(root) -> dict:
 def test_a_sound_project_is_said_to_be_and_what_was_looked_at_is_counted(busy):
     before = everything(busy.root)
     done = busy.run("verify")
-    assert done.stdout.startswith("checked: 2 models, 2 versions, 1 deployment, 4 audit lines, 570 log rows, 24 files, ") and done.stdout.endswith(" bytes\n")
+    assert done.stdout.startswith("checked: 2 models, 2 versions, 1 deployment, 4 audit lines, 569 log rows, 24 files, ") and done.stdout.endswith(" bytes\n")
     tally = Tally()
     assert find(busy, tally=tally) == []
     models = [busy.root / "models/cancer", busy.root / "data/cancer/train"]
@@ -72,7 +72,7 @@ def test_a_sound_project_is_said_to_be_and_what_was_looked_at_is_counted(busy):
     copies = sum(path.stat().st_size for version in (1, 2) for path in (models[0] / f"v{version}").iterdir())
     lfs = sum((models[0] / f"v{version}/{name}").stat().st_size for version in (1, 2) for name in ("model.joblib", "holdout.csv"))
     assert tally.bytes == copies + lfs + 3 * parts + log_of(busy).stat().st_size  # the part, and its Git LFS object for each version
-    assert done.stdout == f"checked: 2 models, 2 versions, 1 deployment, 4 audit lines, 570 log rows, 24 files, {tally.bytes:,} bytes\n"
+    assert done.stdout == f"checked: 2 models, 2 versions, 1 deployment, 4 audit lines, 569 log rows, 24 files, {tally.bytes:,} bytes\n"
     after = everything(busy.root)
     assert {name for name in before if before[name] != after.get(name)} | after.keys() - before.keys() <= {"models/cancer/.lock", "models/diabetes/.lock"}
 

@@ -91,9 +91,9 @@ class Reading:
         self.tally.files += 1
         reader = csv.reader(self.lines(), strict=True)
         try:
-            for row in reader:
+            for number, row in enumerate(reader):
                 self.line = reader.line_num
-                self.tally.rows += 1
+                self.tally.rows += number > 0  # the first is the header
                 yield row
         except csv.Error as error:
             self.error = f"{self.path}, line {reader.line_num}: {error}"
