@@ -13,7 +13,7 @@ from lib.runs import Run
 def work(run: Run) -> int:
     block = crontab.block(run.root)
     try:
-        changed = crontab.change(run.root, lambda table: with_block(crontab.without_block(table, run.root), block) if block not in table else table)
+        changed = crontab.change(lambda table: with_block(crontab.without_block(table, run.root), block) if block not in table else table)
     except Failed:
         print(f"These lines would have gone into your crontab:\n{block}", end="")
         raise

@@ -48,7 +48,7 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
     if texts.empty:
         raise UserError(f"{source} has a header and no rows.")
     found = scaffold.infer(texts, target, run.options["ID"] or None, run.options["TIME"] or None)
-    text = scaffold.write(paths.name, found, texts, target, header.separator)
+    text = scaffold.write(found, texts, target, header.separator)
     conf = config.parse(text)
     ours = [path for path in (paths.folder, paths.train) if not path.exists()]  # what a failure may take away again
     paths.folder.mkdir(parents=True, exist_ok=True)

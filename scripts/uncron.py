@@ -10,7 +10,7 @@ from lib.runs import Run
 
 
 def work(run: Run) -> int:
-    changed = crontab.change(run.root, lambda table: crontab.without_block(table, run.root))
+    changed = crontab.change(lambda table: crontab.without_block(table, run.root))
     print("taken out of your crontab" if changed else "your crontab has no entries of this project")
     return 0
 

@@ -23,7 +23,7 @@ def made(tmp_path, texts: pd.DataFrame, target: str, id_column: str | None = Non
     header = csvfile.read_header(path, separator)
     chunk, = csvfile.chunks(path, header)
     texts = pd.DataFrame(chunk.rows, columns=list(header.names), dtype=object)
-    text = scaffold.write("m", scaffold.infer(texts, target, id_column, time_column), texts, target, header.separator)
+    text = scaffold.write(scaffold.infer(texts, target, id_column, time_column), texts, target, header.separator)
     conf = config.parse(text)
     rules = validation.Rules(conf.columns)
     assert rules.check(header, chunk)[1] + rules.whole_file() == []

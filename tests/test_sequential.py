@@ -7,13 +7,15 @@ a Gaussian copula that follows an AR(1).
 import math
 import subprocess
 import sys
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from lib import sequential
+from lib import outcomes, sequential
 from lib.wobble import Day, Wobble, WobbleConfig, cautious_variance, learn, log_likelihood_ratio, long_run_variance
 from lib.sequential import Config, State, decide, start, update
 
@@ -114,7 +116,8 @@ def test_independent_days_keep_the_promise_over_two_hundred_streams(labels, loss
 def test_runs_of_bad_days_stay_rare_when_healthy_days_have_been_seen(labels, loss, rho, limit):
     """Measured 1.5, 0, 4 and 0.5 %; the limits leave three standard errors of 200 streams."""
     streams = daily_losses(6, 200, 60 + MONTH, labels, loss, 3, rho).tolist()
-    known = [start(BOUND, healthy_days=[Day(day, labels, n, n) for day, n in enumerate(each[:60])]) for each in streams]
+    wobbles = [reduce(lambda wobble, day: learn(wobble, day, Config().wobble), [Day(day, labels, n, n) for day, n in enumerate(each[:60])], Wobble()) for each in streams]
+    known = [replace(start(BOUND), wobble=wobble, calm=wobble) for wobble in wobbles]
     found = [first_alarm(np.array(each[60:]), labels, state=state) for each, state in zip(streams, known)]
     assert np.mean(np.array(found) < MONTH) <= limit
 
@@ -262,8 +265,10 @@ def test_a_regression_error_that_grows_is_found_within(mae, days):
     assert np.median(regression_alarms(13, mae, days=40, streams=15)) <= days
 
 
-def test_a_scaled_error_is_clipped_at_four_times_the_bound():
-    assert [sequential.scaled_error(e, 2.0) for e in (0, -2, 8, 1e9)] == [0, 0.25, 1, 1]
+def test_an_error_as_a_loss_is_clipped_at_four_times_the_bound():
+    errors = np.array([0.0, -2.0, 8.0, 1e9])
+    found, _ = outcomes.Judge(True, {1: 2.0}, {}).losses(errors.view("u8"), np.zeros(4).view("u8"), np.ones(4, int))
+    assert found.tolist() == [0, 0.25, 1, 1]
 
 
 # --- references and the estimate --------------------------------------------------------------------------------

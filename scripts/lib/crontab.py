@@ -30,7 +30,7 @@ def without_block(table: str, root: Path) -> str:
     return table[:start] + table[stop:]
 
 
-def change(root: Path, make) -> bool:
+def change(make) -> bool:
     """Replace the user's table by make(table), under a lock, and read it again; whether anything changed."""
     with files.lock(Path(f"/tmp/.lean-mlops-crontab-{os.getuid()}.lock"), "another make cron", 30):
         before = read()

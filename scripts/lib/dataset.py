@@ -11,7 +11,6 @@ from lib.errors import UserError
 from lib.parts import Part
 from lib.progress import Progress
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth 1973, 6.4)
 SMALLEST = 10  # rows; below it neither side of a split means anything
 
 

@@ -438,10 +438,6 @@ def open_alert(connection: sqlite3.Connection, model: str, kind: str) -> sqlite3
     return connection.execute("SELECT * FROM alerts WHERE model = ? AND kind = ? AND resolved IS NULL", (model, kind)).fetchone()
 
 
-def open_alerts(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
-    return connection.execute("SELECT * FROM alerts WHERE model = ? AND resolved IS NULL ORDER BY id", (model,)).fetchall()
-
-
 def resolve_alert(connection: sqlite3.Connection, model: str, kind: str, time: str) -> None:
     connection.execute("UPDATE alerts SET resolved = ? WHERE model = ? AND kind = ? AND resolved IS NULL", (time, model, kind))
 

@@ -18,7 +18,7 @@ def load(paths: ModelPaths, version: Version) -> tuple[model.Model, dict]:
     features = versions.read_verified(folder, version, manifest, "features.py") if "features.py" in manifest["files"] else None
     content = versions.read_verified(folder, version, manifest, "model.joblib")
     check_environment(paths, version, manifest)
-    return model.load(content, config.parse(text), features, version.name, other=True), manifest
+    return model.load(content, config.parse(text), features, version.name), manifest
 
 
 def check_environment(paths: ModelPaths, version: Version, manifest: dict) -> None:

@@ -28,7 +28,7 @@ HEADS = np.frombuffer(b"0.\0\0\0\0\0\0001.\0\0\0\0\0\0", "<u8")
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth 1973, 6.4)
 
 
-def read(path: Path, begin: int, end: int, columns: int):
+def read(path: Path, begin: int, end: int):
     """Blocks of whole lines from a stretch of a log, as (bytes, offset after them); the header is left out."""
     with open(path, "rb") as file:
         file.seek(begin)

@@ -48,8 +48,8 @@ def unread(folder: Path, known: dict[str, Position], committed: dict[str, int]) 
     return stretches, changed
 
 
-def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> int:
-    """Count what `news` found appended to the logs; returns the number of rows. Only under the check's lock."""
+def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
+    """Count what `news` found appended to the logs. Only under the check's lock."""
     from lib import bounds
     numeric = conf.task == "regression"
     limits = {number: bounds.acceptable(conf, known, number) for number in known.versions} if numeric else {}
@@ -61,9 +61,9 @@ def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict
                 db.forget_before(run.db, paths.name)
         stretches = news(run, paths)
     if not any(stretches.values()):
-        return 0
+        return
     from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
-    return outcomes.update(run, paths, outcomes.Judge(numeric, limits, Calibrations(paths, known)), stretches)
+    outcomes.update(run, paths, outcomes.Judge(numeric, limits, Calibrations(paths, known)), stretches)
 
 
 class Calibrations(dict):

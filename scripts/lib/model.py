@@ -218,15 +218,12 @@ def dump(fitted: Pipeline) -> bytes:
     return buffer.getvalue()
 
 
-def load(content: bytes, config: Config, features: bytes | None, name: str, other: bool = False) -> Model:
-    """A model from bytes whose sha256 has been verified. UserError if it does not load, or another scikit-learn made it and `other` is false."""
+def load(content: bytes, config: Config, features: bytes | None, name: str) -> Model:
+    """A model from bytes whose sha256 has been verified, made by a scikit-learn that `loading` has allowed. UserError if it does not load."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore" if other else "error", InconsistentVersionWarning)
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
         try:
             fitted = joblib.load(io.BytesIO(content))
-        except InconsistentVersionWarning as warning:
-            raise UserError(f"{name} was made with scikit-learn {warning.original_sklearn_version}, and this is {warning.current_sklearn_version}. "
-                            "Train again, or go back to that version's requirements.") from None
         except Exception as error:
             raise UserError(f"{name} does not load here: {type(error).__name__}: {error}") from None
     return Model(fitted, config, load_features(features, f"features.py of {name}"))

@@ -78,7 +78,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     days = new_days(rows, conf.task == "classification")
     if state is None or limits(state) != limits(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
         state, days = fresh, new_days(since_deployment(rows, deployment, state), conf.task == "classification")
-    before = before_state(run, paths, conf, known, setting)
+    before = before_state(run, paths, known, setting)
     for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
     for day in new_days(rows, conf.task == "classification") if before else ():
@@ -158,7 +158,7 @@ def new_days(rows, binary: bool) -> list[Day]:
 
 def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State:
     """The test at a deployment: against the floor and against the holdout, taught by the healthy days before."""
-    return taught(run, paths, known, sequential.start(*bounds.of_live(conf, known), (), setting))
+    return taught(run, paths, known, sequential.start(*bounds.of_live(conf, known), setting))
 
 
 def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State) -> sequential.State:
@@ -170,7 +170,7 @@ def sequential_setting(conf: Config) -> sequential.Config:
     return sequential.Config(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
 
 
-def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State | None:
+def before_state(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Config) -> sequential.State | None:
     """The test of the live version against what the one before it did in its last days; None where that had too few labels."""
     deployment = known.deployments[-1]
     told = told_state(run, paths, deployment.number, "before")
@@ -180,7 +180,7 @@ def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, set
     labels, losses = sum(day.labels for day in days), sum(day.losses for day in days)
     if labels < setting.minimum_labels:
         return None
-    return taught(run, paths, known, sequential.start(min(max(sequential.deployment_bound(losses, labels, 0.0), 1e-6), 1 - 1e-6), None, (), setting))
+    return taught(run, paths, known, sequential.start(min(max(sequential.deployment_bound(losses, labels, 0.0), 1e-6), 1 - 1e-6), None, setting))
 
 
 def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> str | None:

@@ -41,14 +41,12 @@ class Judge:
         return chance
 
 
-def update(run: Run, paths: ModelPaths, judge: Judge, stretches: dict) -> int:
-    """Join and count the unread stretches of the logs; returns the number of rows read. Only under the check's lock."""
-    rows = 0
+def update(run: Run, paths: ModelPaths, judge: Judge, stretches: dict) -> None:
+    """Join and count the unread stretches of the logs. Only under the check's lock."""
     for block in batches(stretches["predictions"], 5):
-        rows += absorb_predictions(run, paths, judge, *block)
+        absorb_predictions(run, paths, judge, *block)
     for block in batches(stretches["labels"], 3):
-        rows += absorb_labels(run, paths, judge, *block)
-    return rows
+        absorb_labels(run, paths, judge, *block)
 
 
 def segments(run: Run, paths: ModelPaths, log: str) -> Segments:
@@ -59,7 +57,7 @@ def batches(stretches, count: int):
     """Some hundred thousand rows at a time: (parsed blocks, the positions reached)."""
     parsed, positions, rows = [], {}, 0
     for path, begin, end in stretches:
-        for block, offset in logindex.read(path, begin, end, count):
+        for block, offset in logindex.read(path, begin, end):
             begins, stops, odd = logindex.fields(block, count)
             if len(begins):
                 parsed.append(logindex.unquoted(block, begins, stops, odd))
@@ -76,7 +74,7 @@ def reached(positions: dict) -> list[tuple[str, int, str]]:
     return [(path.name, offset, logs.edges(path, offset)) for path, offset in positions.items()]
 
 
-def absorb_predictions(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> int:
+def absorb_predictions(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> None:
     """Count new predictions, and judge those whose label was there before them."""
     pieces = [prediction_rows(*one, judge) for one in parsed]
     rows = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, logindex.ROW)
@@ -89,10 +87,9 @@ def absorb_predictions(run: Run, paths: ModelPaths, judge: Judge, parsed: list, 
     loss, error = judge.losses(hit["value"], true[has], hit["version"])
     counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error)
     commit(run, paths, "predictions", judge, rows, positions, counts)
-    return len(rows)
 
 
-def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> int:
+def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> None:
     """Judge the predictions that new labels are about; a label that comes again counts once, another one corrects it."""
     pieces = [label_rows(*one, judge) for one in parsed]
     rows = np.concatenate(pieces) if pieces else np.empty(0, logindex.ROW)
@@ -109,7 +106,6 @@ def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, posit
     counts.add(said["version"], said["hour"], labels=~corrected, losses=loss - corrected * before, squares=loss**2 - corrected * before**2,
                errors=error - corrected * error_before, corrections=corrected)
     commit(run, paths, "labels", judge, rows, positions, counts)
-    return len(rows)
 
 
 def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ DAILY = 120  # days up to which tables and bars go by day; a longer time goes by
 
 
 def section(model: Watched, year: int) -> Markup:
-    return joined([element("h3", "Live"), metric(model, year), coverage(model, year)])
+    return joined([element("h3", "Live"), metric(model, year), coverage(model)])
 
 
 def metric(model: Watched, year: int) -> Markup:
@@ -121,7 +121,7 @@ def weeks(days: list[Day]) -> list[tuple[int, list[Day]]]:
     return list(found.items())
 
 
-def coverage(model: Watched, year: int) -> Markup:
+def coverage(model: Watched) -> Markup:
     if not model.judged:
         return Markup("")
     first, last = span(model)

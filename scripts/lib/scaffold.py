@@ -104,7 +104,7 @@ def infer_task(texts: pd.Series, column: dict) -> str:
     return "classification"
 
 
-def write(name: str, found: dict, texts: pd.DataFrame, target: str, separator: str) -> str:
+def write(found: dict, texts: pd.DataFrame, target: str, separator: str) -> str:
     """model.toml, with a short word on each key."""
     classification = found["task"] == "classification"
     rows = len(texts)

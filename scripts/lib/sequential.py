@@ -1,7 +1,8 @@
 """Has the live model become worse? A sequential test on the losses of each day's labels.
 
-A loss is a number in [0, 1]: 1 for a wrong class and 0 for a right one, or `scaled_error` in regression, so an
-accuracy floor f is a bound of 1 - f on the mean loss. The evidence for a drop is a Shiryaev-Roberts e-detector
+A loss is a number in [0, 1]: 1 for a wrong class and 0 for a right one, or in regression the absolute error over CLIP
+times the largest acceptable mean, at most 1. So an accuracy floor f is a bound of 1 - f on the mean loss, and in
+regression the bound is 1 / CLIP: clipping only lowers a mean. The evidence for a drop is a Shiryaev-Roberts e-detector
 (Shin, Ramdas & Rinaldo 2023), M <- (1 + M) * likelihood ratio, mixed over several sizes of drop. While the mean
 loss is within the bound, M minus the number of checks is a supermartingale, so n checks reach a limit A with
 probability at most n / A (Doob).
@@ -87,21 +88,17 @@ class Decision:
     labels: int             # since the start
 
 
-def start(floor, deployed=None, healthy_days=(), config=Config()):
+def start(floor, deployed=None, config=Config()):
     """State of a version that goes live.
 
     floor, deployed: bounds on the mean loss, the second from `deployment_bound`; it is left out where the floor is
-    tighter. healthy_days: Days of the version before; they teach the wobble and are no evidence. ValueError for a
-    bound outside (0, 1).
+    tighter. ValueError for a bound outside (0, 1).
     """
     bounds = {"floor": floor} | ({"deployment": deployed} if deployed is not None and deployed < floor else {})
     if not all(0 < bound < 1 for bound in bounds.values()):
         raise ValueError(f"bounds on the mean loss lie between 0 and 1, not {bounds}")
-    zeros, wobble = (0.0,) * len(config.drops), Wobble()
-    for day in healthy_days:
-        wobble = learn(wobble, day, config.wobble) if day.labels else wobble
-    references = tuple(Reference(name, bound, zeros, zeros) for name, bound in bounds.items())
-    return State(references, wobble, wobble)
+    zeros = (0.0,) * len(config.drops)
+    return State(tuple(Reference(name, bound, zeros, zeros) for name, bound in bounds.items()), Wobble())
 
 
 def taught_by(state, before):
@@ -141,14 +138,6 @@ def simple_rule(labels, mean, threshold, minimum_labels, higher_is_better):
     if labels < minimum_labels:
         return "unknown"
     return "dropped" if (mean < threshold if higher_is_better else mean > threshold) else "healthy"
-
-
-def scaled_error(error, largest_mean_error):
-    """Loss in [0, 1] of a regression error, in units of the target; its bound is 1 / CLIP.
-
-    Clipping only lowers a mean: a model within its mean absolute error is within the bound.
-    """
-    return min(abs(error) / (CLIP * largest_mean_error), 1.0)
 
 
 def deployment_bound(losses, labels, tolerance):
