@@ -95,6 +95,15 @@ def trained_template(template, tmp_path_factory) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def live_template(trained_template, tmp_path_factory):
+    """cancer v1 live, and 300 rows of today scored by it."""
+    from worlds import world  # pandas takes a second to import: not for tests that need none
+    project = trained_template.copy(tmp_path_factory.mktemp("live") / "project")
+    project.run("predict", CSV=world(project, 1), OUT=project.root.parent / "answers-1.csv")
+    return project
+
+
 def edit(project: Project, old: str, new: str, model: str = "cancer") -> None:
     path = project.root / f"models/{model}/model.toml"
     text = path.read_text()
@@ -110,6 +119,13 @@ def project(template, tmp_path) -> Project:
 @pytest.fixture
 def trained(trained_template, tmp_path) -> Project:
     return trained_template.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def live(live_template, tmp_path):
+    for name in ("answers-1.csv", "rows-1.csv"):
+        (tmp_path / name).write_bytes((live_template.root.parent / name).read_bytes())
+    return live_template.copy(tmp_path / "project")
 
 
 @pytest.fixture

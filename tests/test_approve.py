@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 from conftest import Project, edit
-from test_loop import changed_world, live, live_template  # noqa: F401
+from worlds import changed_world
 
 pytestmark = pytest.mark.slow  # but for the tests marked quick
 

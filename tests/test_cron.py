@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_loop import changed_world, live, live_template  # noqa: F401
+from worlds import changed_world
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 

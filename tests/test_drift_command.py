@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import edit
-from test_loop import changed_world, live, live_template, outcomes  # noqa: F401
+from worlds import changed_world, outcomes
 
 from lib import db, drift_log, predictions
 from lib.files import ModelPaths

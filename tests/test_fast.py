@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from test_loop import live, live_template, outcomes  # noqa: F401
+from worlds import outcomes
 
 
 def git_processes(project, script, **options) -> int:

@@ -12,46 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, edit
+from worlds import changed_world, live_diabetes, outcomes, two_halves, world
 
 from lib.tags import Deployment, Registry, Version
-
-
-@pytest.fixture(scope="session")
-def live_template(trained_template, tmp_path_factory):
-    """cancer v1 live, and 300 rows of today scored by it."""
-    project = trained_template.copy(tmp_path_factory.mktemp("live") / "project")
-    project.run("predict", CSV=world(project, 1), OUT=project.root.parent / "answers-1.csv")
-    return project
-
-
-@pytest.fixture
-def live(live_template, tmp_path):
-    for name in ("answers-1.csv", "rows-1.csv"):
-        (tmp_path / name).write_bytes((live_template.root.parent / name).read_bytes())
-    return live_template.copy(tmp_path / "project")
-
-
-def world(project, seed, rows=300, changed=False):
-    """Rows like the model's own, each moved a little; in a changed world the measurements come out larger."""
-    frame = pd.read_csv(project.root / "data/cancer/train/0001.csv").sample(rows, random_state=seed, replace=True).reset_index(drop=True)
-    numbers = frame.select_dtypes("number").columns
-    frame[numbers] *= 1 + np.random.default_rng(seed).normal(0, 0.01, frame[numbers].shape)
-    if changed:
-        frame[["mean texture", "worst texture", "worst area"]] *= 1.6
-        frame[["worst radius", "worst perimeter"]] *= 1.25
-    path = project.root.parent / f"rows-{seed}.csv"
-    frame.to_csv(path, index=False)
-    return path
-
-
-def outcomes(project, seed, wrong=0, rows=None, name="labels.csv"):
-    """True labels for the rows of `world(seed)`, the first `wrong` of them turned into what the model did not say."""
-    answers = pd.read_csv(project.root.parent / f"answers-{seed}.csv")
-    labels = pd.DataFrame({"id": answers["id"], "label": pd.read_csv(project.root.parent / f"rows-{seed}.csv")["diagnosis"]})
-    labels.loc[:wrong - 1, "label"] = answers["prediction"].map({"malignant": "benign", "benign": "malignant"})
-    path = project.root.parent / name
-    labels.iloc[rows or slice(None)].to_csv(path, index=False)
-    return path
 
 
 def day(project, model="cancer"):
@@ -202,12 +165,6 @@ def test_predictions_are_judged_once_they_have_matured(live):
     assert "0 labels for 0 matured predictions" in live.run("check").stdout
 
 
-def changed_world(live):
-    """A day in a changed world, scored and labelled."""
-    live.run("predict", CSV=world(live, 5, 600, changed=True), OUT=live.root.parent / "answers-5.csv")
-    live.run("label", CSV=outcomes(live, 5))
-
-
 def test_a_drop_is_healed_by_a_version_that_learnt_the_new_world(live):
     changed_world(live)
     done = live.run("retrain")
@@ -320,11 +277,7 @@ def test_a_check_without_news_imports_neither_numpy_nor_pandas(live):
 
 
 def test_a_regression_is_watched_by_its_error(project):
-    text = (project.root / "models/diabetes/model.toml").read_text()
-    start, end = text.index("[search]"), text.index("[evaluate]")
-    (project.root / "models/diabetes/model.toml").write_text(text[:start] + text[end:])
-    project.run("train", MODEL="diabetes")
-    project.run("deploy", MODEL="diabetes")
+    live_diabetes(project)
     out = project.root.parent / "out.csv"
     project.run("predict", MODEL="diabetes", CSV="data/diabetes/train/0001.csv", OUT=out)
     said, true = pd.read_csv(out), pd.read_csv(project.root / "data/diabetes/train/0001.csv")["progression"]
@@ -370,18 +323,7 @@ def test_status_shows_the_last_check_and_open_alerts(live):
 
 @pytest.mark.slow
 def test_retraining_an_id_model_twice_on_the_same_labels_is_no_failure(project):
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": rng.normal(size=700).round(3)})
-    rows["y"] = np.where(rows["x"] > 0, "up", "down")
-    base = project.root.parent
-    rows[:300].to_csv(base / "old.csv", index=False)
-    project.run("new", MODEL="id", CSV=base / "old.csv", TARGET="y", ID="key_id")
-    project.run("train", MODEL="id")
-    project.run("deploy", MODEL="id")
-    rows[300:][["key_id", "x"]].to_csv(base / "new.csv", index=False)
-    project.run("predict", MODEL="id", CSV=base / "new.csv")
-    rows[300:][["key_id", "y"]].to_csv(base / "truth.csv", index=False)
-    project.run("label", MODEL="id", CSV=base / "truth.csv")
+    two_halves(project, "id", pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": np.random.default_rng(0).normal(size=700).round(3)}), 300, ID="key_id")
     for _ in range(2):
         project.run("retrain", MODEL="id", FORCE=1, code=3)  # nothing better to be found
     assert len(list((project.root / "data/id/train").glob("*.csv"))) == 2
@@ -411,11 +353,7 @@ def test_a_line_with_a_quote_too_many_does_not_hide_what_follows_it(live):
 
 @pytest.mark.slow
 def test_another_largest_mae_counts_every_error_anew(project):
-    text = (project.root / "models/diabetes/model.toml").read_text()
-    start, end = text.index("[search]"), text.index("[evaluate]")
-    (project.root / "models/diabetes/model.toml").write_text(text[:start] + text[end:])
-    project.run("train", MODEL="diabetes")
-    project.run("deploy", MODEL="diabetes")
+    live_diabetes(project)
     out = project.root.parent / "out.csv"
     project.run("predict", MODEL="diabetes", CSV="data/diabetes/train/0001.csv", OUT=out)
     labels = project.root.parent / "labels.csv"
@@ -508,22 +446,12 @@ def test_retraining_lowers_what_is_asked_for_never_and_a_person_may():
 
 @pytest.mark.slow
 def test_a_case_whose_label_was_corrected_is_learnt_anew(project):
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": rng.normal(size=700).round(3)})
-    rows["y"] = np.where(rows["x"] > 0, "up", "down")
-    base = project.root.parent
-    rows[:300].to_csv(base / "old.csv", index=False)
-    project.run("new", MODEL="id", CSV=base / "old.csv", TARGET="y", ID="key_id")
-    project.run("train", MODEL="id")
-    project.run("deploy", MODEL="id")
-    rows[300:][["key_id", "x"]].to_csv(base / "new.csv", index=False)
-    project.run("predict", MODEL="id", CSV=base / "new.csv")
-    rows[300:][["key_id", "y"]].to_csv(base / "truth.csv", index=False)
-    project.run("label", MODEL="id", CSV=base / "truth.csv")
+    rows = two_halves(project, "id", pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": np.random.default_rng(0).normal(size=700).round(3)}), 300, ID="key_id")
     project.run("retrain", MODEL="id", FORCE=1, code=3)
     rows.loc[300:319, "y"] = rows.loc[300:319, "y"].map({"up": "down", "down": "up"})
-    rows[300:320][["key_id", "y"]].to_csv(base / "truth.csv", index=False)
-    project.run("label", MODEL="id", CSV=base / "truth.csv")
+    corrected = project.root.parent / "corrected.csv"
+    rows[300:320][["key_id", "y"]].to_csv(corrected, index=False)
+    project.run("label", MODEL="id", CSV=corrected)
     assert "part 0003 taken in, 20 labelled predictions" in project.run("retrain", MODEL="id", FORCE=1, code=3).stdout
     manifest_rows = project.run("train", MODEL="id", FORCE=1).stdout
     learnt, examined = (int(word.replace(",", "")) for word in re.search(r"id: ([\d,]+) rows to learn from, ([\d,]+) to examine", manifest_rows).groups())
@@ -532,19 +460,8 @@ def test_a_case_whose_label_was_corrected_is_learnt_anew(project):
 
 @pytest.mark.slow
 def test_a_row_s_own_time_is_logged_and_learnt(project):
-    rng = np.random.default_rng(0)
     times = pd.date_range("2026-01-01", periods=600, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows = pd.DataFrame({"when": times, "x": rng.normal(size=600).round(4)})
-    rows["y"] = np.where(rows["x"] > 0, "up", "down")
-    base = project.root.parent
-    rows[:300].to_csv(base / "old.csv", index=False)
-    project.run("new", MODEL="timed", CSV=base / "old.csv", TARGET="y", TIME="when")
-    project.run("train", MODEL="timed")
-    project.run("deploy", MODEL="timed")
-    rows[300:][["when", "x"]].to_csv(base / "new.csv", index=False)
-    project.run("predict", MODEL="timed", CSV=base / "new.csv", OUT=base / "said.csv")
-    pd.DataFrame({"id": pd.read_csv(base / "said.csv")["id"], "label": rows["y"][300:].to_numpy()}).to_csv(base / "truth.csv", index=False)
-    project.run("label", MODEL="timed", CSV=base / "truth.csv")
+    two_halves(project, "timed", pd.DataFrame({"when": times, "x": np.random.default_rng(0).normal(size=600).round(4)}), 300, TIME="when")
     project.run("retrain", MODEL="timed", FORCE=1, code=3)
     assert pd.read_csv(project.root / "data/timed/train/0002.csv")["when"].tolist() == times[300:].tolist()
 
@@ -552,18 +469,7 @@ def test_a_row_s_own_time_is_logged_and_learnt(project):
 @pytest.mark.parametrize("feature", ["version", "prediction", "time"])
 @pytest.mark.slow
 def test_a_feature_named_as_a_column_of_the_log_is_learnt_as_it_was(project, feature):
-    rng = np.random.default_rng(1)
-    rows = pd.DataFrame({feature: rng.normal(size=400).round(4)})
-    rows["y"] = np.where(rows[feature] > 0, "up", "down")
-    base = project.root.parent
-    rows[:200].to_csv(base / "old.csv", index=False)
-    project.run("new", MODEL="named", CSV=base / "old.csv", TARGET="y")
-    project.run("train", MODEL="named")
-    project.run("deploy", MODEL="named")
-    rows[200:][[feature]].to_csv(base / "new.csv", index=False)
-    project.run("predict", MODEL="named", CSV=base / "new.csv", OUT=base / "said.csv")
-    pd.DataFrame({"id": pd.read_csv(base / "said.csv")["id"], "label": rows["y"][200:].to_numpy()}).to_csv(base / "truth.csv", index=False)
-    project.run("label", MODEL="named", CSV=base / "truth.csv")
+    rows = two_halves(project, "named", pd.DataFrame({feature: np.random.default_rng(1).normal(size=400).round(4)}), 200)
     project.run("retrain", MODEL="named", FORCE=1, code=3)
     assert pd.read_csv(project.root / "data/named/train/0002.csv")[feature].tolist() == rows[feature][200:].tolist()
 

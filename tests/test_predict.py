@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import edit
+from worlds import live_diabetes
 
 
 def rows_csv(project, name="rows.csv", count=40):
@@ -251,12 +251,7 @@ def test_a_terminated_scoring_says_so_in_one_line(trained):
 
 @pytest.mark.slow
 def test_a_regression_is_scored_without_probabilities(project):
-    edit(project, "[search]", "[search]\n#", model="diabetes")
-    text = (project.root / "models/diabetes/model.toml").read_text()
-    start, end = text.index("[search]"), text.index("[evaluate]")
-    (project.root / "models/diabetes/model.toml").write_text(text[:start] + text[end:])
-    project.run("train", MODEL="diabetes")
-    project.run("deploy", MODEL="diabetes")
+    live_diabetes(project)
     out = project.root.parent / "out.csv"
     project.run("predict", MODEL="diabetes", CSV="data/diabetes/train/0001.csv", OUT=out)
     rows = list(csv.DictReader(out.open()))

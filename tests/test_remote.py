@@ -91,12 +91,17 @@ def lfs_object(root, oid):
     return root / "lfs/objects" / oid[:2] / oid[2:4] / oid
 
 
+def restored_without(version, trained, bare, to):
+    """A clone of a remote that has lost a version's model, restored as far as that goes."""
+    digest, = trained.sql("SELECT sha256 FROM versions WHERE version = ?", version)[0]
+    lfs_object(bare, digest).unlink()
+    other = clone(trained, bare, to)
+    return other, other.run("restore", code=1)
+
+
 def test_an_object_that_the_remote_has_lost_is_one_line_and_the_rest_is_restored(pushed, tmp_path):
     trained, bare = pushed
-    digest, = trained.sql("SELECT sha256 FROM versions WHERE version = 1")[0]
-    lfs_object(bare, digest).unlink()
-    other = clone(trained, bare, tmp_path / "other")
-    done = other.run("restore", code=1)
+    other, done = restored_without(1, trained, bare, tmp_path / "other")
     assert done.stderr.splitlines()[1:] == ["restore: models/cancer/v1/model.joblib of cancer/v1 is not in this repository's Git LFS storage, nor on its remote. If you have a backup: make restore FROM=folder"]
     assert "cancer v2: restored, 7 files verified\ncancer: v2 is live, 2 deployments on record\n" in done.stdout
     assert other.sql("SELECT version, count(*) FROM metrics GROUP BY version") == trained.sql("SELECT version, count(*) FROM metrics GROUP BY version")
@@ -104,11 +109,7 @@ def test_an_object_that_the_remote_has_lost_is_one_line_and_the_rest_is_restored
 
 
 def test_the_live_version_that_can_not_be_had_keeps_nothing_else_from_being_restored(pushed, tmp_path):
-    trained, bare = pushed
-    digest, = trained.sql("SELECT sha256 FROM versions WHERE version = 2")[0]
-    lfs_object(bare, digest).unlink()
-    other = clone(trained, bare, tmp_path / "other")
-    done = other.run("restore", code=1)
+    other, done = restored_without(2, *pushed, tmp_path / "other")
     assert done.stderr.count("models/cancer/v2/model.joblib") == 1
     assert "cancer: 1 training part(s) restored\ncancer v1: restored, 7 files verified\ncancer: nothing is live, 2 deployments on record\n" in done.stdout
 

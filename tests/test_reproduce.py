@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import edit
-from test_loop import changed_world, live, live_template, outcomes  # noqa: F401
+from worlds import changed_world
 
 from lib import likeness
 
