@@ -53,7 +53,7 @@ def copy_all(run: Run, to: Path, tally: Tally) -> Backup:
     """In the order that leaves nothing on record without what it speaks of: records and logs of one moment, then audits, parts, objects, tags."""
     before = backups.read(to)
     sweep(to, before)
-    made = backups.begin(run, f"state/{clock.now().replace(':', '')}-{run.uuid[:8]}", mirror.remotes(run.root))
+    made = backups.begin(run, f"state/{clock.now().replace(':', '')}-{run.uuid[:8]}", git.remotes(run.root))
     (to / made.state).mkdir(parents=True)
     lengths = freeze(run, to / made.state / backups.DATABASE)
     keeping.copy_small_files(run, to, made, tally)

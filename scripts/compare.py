@@ -52,32 +52,26 @@ def chosen(run: Run, known: Registry, model: str) -> tuple[Version, Version]:
 
 def compare(paths: ModelPaths, a: Version, b: Version) -> dict:
     from lib import comparison
-    (a_manifest, a_metrics, a_baseline), (b_manifest, b_metrics, b_baseline) = (verified(paths, version) for version in (a, b))
-    rows = [{part["name"].removesuffix(".csv"): part["rows"] for part in manifest["parts"]} for manifest in (a_manifest, b_manifest)]
+    manifests = [versions.read_manifest(versions.ensure_folder(paths, version), version) for version in (a, b)]
+    metrics, baselines, environments = ([json.loads(read(paths, version, manifest, name)) for version, manifest in zip((a, b), manifests)]
+                                        for name in ("metrics.json", "baseline.json", "environment.json"))
+    rows = [{part["name"].removesuffix(".csv"): part["rows"] for part in manifest["parts"]} for manifest in manifests]
     code = ["scripts", "requirements.txt", *(f"models/{paths.name}/{name}" for name in ("features.py", "model.toml"))]
     return {
         "model": paths.name, "a": a.number, "b": b.number,
-        "facts": comparison.pairs(facts(a, a_manifest), facts(b, b_manifest)),
-        "params": comparison.pairs(comparison.params(a_manifest, a_metrics), comparison.params(b_manifest, b_metrics)),
+        "facts": comparison.pairs(*map(facts, (a, b), manifests)),
+        "params": comparison.pairs(*map(comparison.params, manifests, metrics)),
         "parts": comparison.pairs(*rows),
-        "environment": comparison.pairs(environment(paths, a), environment(paths, b)),
-        "metrics": comparison.pairs(comparison.overall(a_metrics), comparison.overall(b_metrics)),
-        "paired": paired(paths, a, b),
-        "shifts": comparison.shifts(a_baseline, b_baseline),
+        "environment": comparison.pairs(*environments),
+        "metrics": comparison.pairs(*map(comparison.overall, metrics)),
+        "paired": paired(paths, (a, b), manifests),
+        "shifts": comparison.shifts(*baselines),
         "code": git.diff_stat(paths.root, a.tag, b.tag, code),
     }
 
 
-def verified(paths: ModelPaths, version: Version) -> tuple[dict, dict, dict]:
-    """manifest, metrics and baseline of a version, once they are what its tag says."""
-    folder = versions.ensure_folder(paths, version)
-    manifest = versions.read_manifest(folder, version)
-    return manifest, *(json.loads(versions.read_verified(folder, version, manifest, name)) for name in ("metrics.json", "baseline.json"))
-
-
-def environment(paths: ModelPaths, version: Version) -> dict:
-    folder = paths.version(version.number)
-    return json.loads(versions.read_verified(folder, version, versions.read_manifest(folder, version), "environment.json"))
+def read(paths: ModelPaths, version: Version, manifest: dict, name: str) -> bytes:
+    return versions.read_verified(paths.version(version.number), version, manifest, name)
 
 
 def facts(version: Version, manifest: dict) -> dict:
@@ -85,15 +79,13 @@ def facts(version: Version, manifest: dict) -> dict:
             "rows to learn from": manifest["train_rows"], "rows to examine": manifest["holdout_rows"], "holdout": manifest["holdout"]}
 
 
-def paired(paths: ModelPaths, a: Version, b: Version) -> dict | None:
+def paired(paths: ModelPaths, both: tuple[Version, Version], manifests: list[dict]) -> dict | None:
     """The paired test on the common holdout rows; None where they answer different questions or share too few rows."""
     from lib import comparison, training
     held, confs = [], []
-    for version in (a, b):
-        folder = paths.version(version.number)
-        manifest = versions.read_manifest(folder, version)
-        confs.append(config.parse(versions.read_verified(folder, version, manifest, "model.toml").decode()))
-        held.append(training.read_holdout(versions.read_verified(folder, version, manifest, "holdout.csv"), confs[-1], manifest))
+    for version, manifest in zip(both, manifests):
+        confs.append(config.parse(read(paths, version, manifest, "model.toml").decode()))
+        held.append(training.read_holdout(read(paths, version, manifest, "holdout.csv"), confs[-1], manifest))
     if (confs[0].task, confs[0].target) != (confs[1].task, confs[1].target):
         return None
     ours, theirs = comparison.common(*held[0], *held[1])

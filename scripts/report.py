@@ -5,7 +5,8 @@ make report MODEL=churn     # a page of this one; metrics.prom is always of all
 """
 import sys
 
-from lib import clock, files, headlines, openmetrics, readings, report, runs, watched
+from lib import clock, files, openmetrics, readings, report, runs, watched
+from lib.names import plural
 from lib.progress import Progress
 from lib.readings import Records
 from lib.runs import Run
@@ -25,8 +26,8 @@ def work(run: Run) -> int:
         files.write(folder / "report.html", text.encode())
         figures = openmetrics.text(openmetrics.families(models, readings.jobs(run.db, now), now))
         files.write(folder / "metrics.prom", figures.encode())
-    print(f"models/report.html written: {headlines.plural(len(shown), 'model')}, {len(text.encode()) / 1000:,.0f} kB; open it in a browser, or mail it")
-    print(f"models/metrics.prom written: {headlines.plural(openmetrics.samples(figures), 'figure')} of {headlines.plural(len(models), 'model')}, for Prometheus")
+    print(f"models/report.html written: {plural(len(shown), 'model')}, {len(text.encode()) / 1000:,.0f} kB; open it in a browser, or mail it")
+    print(f"models/metrics.prom written: {plural(openmetrics.samples(figures), 'figure')} of {plural(len(models), 'model')}, for Prometheus")
     return 0
 
 

@@ -7,7 +7,6 @@ make restore FROM=/mnt/disk/backup     # from what `make backup` made, into a cl
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from lib import db, files, git, lfs, recovery, registry, runs, tags, versions
 from lib.errors import Failed, Refused, UserError
@@ -24,7 +23,7 @@ def work(run: Run) -> int:
     if origin:
         with Progress(f"fetching from {origin.name}"):
             fetch(run, origin.name)
-    names = [run.options["MODEL"]] if run.options["MODEL"] else tagged_models(run.root)
+    names = [run.options["MODEL"]] if run.options["MODEL"] else tags.models(run.root)
     if not names and not run.options["FROM"]:
         raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))
     problems: list[str] = []
@@ -56,10 +55,6 @@ def fetch(run: Run, origin: str) -> None:
     new = len(set(git.tag_names(run.root)) - before)
     if new:
         print(f"{new} tags fetched from {origin}")
-
-
-def tagged_models(root: Path) -> list[str]:
-    return sorted({name.partition("/")[0] for name in git.tag_names(root) if tags.VERSION_FOLDER.match(name.partition("/")[2])})
 
 
 def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:

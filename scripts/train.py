@@ -25,7 +25,7 @@ def work(run: Run) -> int:
 
 def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Version | None:
     """A new version, or None if nothing has changed. Refused, with its numbers on record, if it misses a gate."""
-    then = manifest_of(paths, known.newest) if known.newest else None
+    then = versions.manifest_of(paths, known.newest) if known.newest else None
     conf = load_config(paths) if then is None or files.sha256(paths.config) != then["files"]["model.toml"] else None  # the same text was right before
     features = paths.features.read_bytes() if paths.features.exists() else None
     found = parts.check(paths) or first_rows(run, paths, conf)
@@ -37,16 +37,12 @@ def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Ver
         return None
     run.record()
     print(f"{paths.name}: training, because of {why}", flush=True)
-    return make_version(run, paths, known, conf or load_config(paths), features, found, inputs, why)
+    return make_version(run, paths, known, conf or load_config(paths), features, found, inputs, why, then)
 
 
 def load_config(paths: ModelPaths):
     from lib import config  # where nothing has changed, model.toml need not be understood again
     return config.load(paths.config)
-
-
-def manifest_of(paths: ModelPaths, version: tags.Version) -> dict:
-    return versions.read_manifest(versions.ensure_folder(paths, version), version)
 
 
 def first_rows(run: Run, paths: ModelPaths, conf) -> list[parts.Part]:
@@ -59,12 +55,13 @@ def first_rows(run: Run, paths: ModelPaths, conf) -> list[parts.Part]:
     return parts.check(paths)
 
 
-def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str) -> tags.Version:
+def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str, then: dict | None) -> tags.Version:
+    """then: the newest version's manifest."""
     from dataclasses import replace
     from lib import dataset, training  # scikit-learn takes seconds to import: not when nothing has changed
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
-    split = dataset.split(rows, conf, cutoff(paths, known, conf))
+    split = dataset.split(rows, conf, cutoff(then, conf))
     candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
     training.record(run, candidate)
     show(paths.name, candidate)
@@ -89,13 +86,10 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     return version
 
 
-def cutoff(paths: ModelPaths, known: Registry, conf) -> str | None:
+def cutoff(then: dict | None, conf) -> str | None:
     """Where the newest version's holdout began, if it was to be of the same size."""
-    if known.newest is None:
-        return None
-    manifest = manifest_of(paths, known.newest)
-    same = manifest["inputs"]["config"]["train"].get("holdout", type(conf.train).holdout) == conf.train.holdout
-    return manifest["cutoff"] if same else None
+    same = then and then["inputs"]["config"]["train"].get("holdout", type(conf.train).holdout) == conf.train.holdout
+    return then["cutoff"] if same else None
 
 
 def show(model: str, candidate) -> None:

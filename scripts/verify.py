@@ -11,6 +11,7 @@ from collections.abc import Callable
 from lib import alerts, files, invariants, runs
 from lib.errors import Busy, Refused
 from lib.findings import Finding, Tally
+from lib.names import plural
 from lib.progress import Progress
 from lib.runs import Run
 
@@ -61,7 +62,7 @@ def summary(tally: Tally, quick: bool) -> str:
     counts = [(tally.models, "model"), (tally.versions, "live version" if quick else "version"), (tally.deployments, "deployment"), (tally.lines, "audit line"),
               (tally.rows, "log row"), (tally.files, "file"), (tally.bytes, "byte")]
     elsewhere = f"; {tally.remote:,} Git LFS objects are on the remote only" if tally.remote else ""
-    return "checked: " + ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in counts) + elsewhere
+    return "checked: " + ", ".join(plural(count, name) for count, name in counts) + elsewhere
 
 
 def tell(run: Run, names: list[str], broken: list[Finding]) -> None:

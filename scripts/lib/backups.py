@@ -20,7 +20,7 @@ FORMAT = 1
 LIST, HOW = "backup.json", "RESTORE.txt"
 REPOSITORY, OBJECTS, DATABASE = "repo.git", "repo.git/lfs/objects", "metrics.db"
 GROWING = ("predictions", "labels")
-CODE = ("scripts", "tests", "models", ".ci", "Makefile", "README.md", "requirements.txt", "crontab.txt", ".gitattributes", ".gitignore")
+CODE = (*git.PROJECT, "models")
 TEXT = """This is a backup of {root} on {host}. To bring everything back on any machine:
 
     git clone {to}/repo.git project

@@ -1,4 +1,4 @@
-"""The only code that speaks git and git-lfs: reading tags, making a version's tag, pushing and fetching it."""
+"""The only code that starts git and git-lfs: reading tags, making a version's tag, pushing and fetching it."""
 import contextlib
 import hashlib
 import os
@@ -221,8 +221,12 @@ def list_files(root: Path, tag: str, below: str) -> list[str]:
     return [name for name in run(root, "ls-tree", "-r", "-z", "--name-only", tag, "--", below).decode().split("\0") if name]
 
 
+def lfs_objects(root: Path) -> Path:
+    return folder(root) / "lfs" / "objects"
+
+
 def lfs_object(root: Path, oid: str) -> Path:
-    return folder(root) / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+    return lfs_objects(root) / oid[:2] / oid[2:4] / oid
 
 
 def read_tagged(root: Path, tag: str, below: str, wanted: set[str] | None = None):
@@ -329,13 +333,18 @@ def remote(root: Path) -> Remote | None:
     with contextlib.suppress(OSError):  # most often one look at the file spares a process
         if not REMOTES.search((folder(root) / "config").read_bytes()):
             return None
+    found = remotes(root)
+    name = "origin" if "origin" in found else next(iter(found)) if len(found) == 1 else None
+    return Remote(name, f"{PUSHED}{hashlib.sha256(found[name].encode()).hexdigest()[:12]}/") if name else None
+
+
+def remotes(root: Path) -> dict[str, str]:
+    """Each remote's address."""
     try:
         rows = line(root, "config", "--local", "--includes", "--get-regexp", r"^remote\..*\.url$").splitlines()
     except Failed:  # exit code 1: there is none
-        return None
-    found = {name.removeprefix("remote.").removesuffix(".url"): url for name, _, url in (row.partition(" ") for row in rows)}
-    name = "origin" if "origin" in found else next(iter(found)) if len(found) == 1 else None
-    return Remote(name, f"{PUSHED}{hashlib.sha256(found[name].encode()).hexdigest()[:12]}/") if name else None
+        return {}
+    return {name.removeprefix("remote.").removesuffix(".url"): url for name, _, url in (row.partition(" ") for row in rows)}
 
 
 def unpushed(root: Path, to: Remote, prefix: str) -> list[str]:

@@ -2,6 +2,7 @@
 from datetime import date
 
 from lib.examined import Bin, Matrix, Residuals
+from lib.names import plural
 from lib.readings import Day
 from lib.scales import day_words, figure
 
@@ -119,10 +120,6 @@ def spent(weeks: list) -> str:
     most = max(by_script, key=by_script.get)
     memory = max((row["memory"] or 0 for row in weeks), default=0)
     return f"{duration(seconds)} in {plural(sum(row['runs'] for row in weeks), 'run')}, most of it for {most}; at most {memory:,.0f} MB at a time"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def share(part: float, whole: float) -> str:

@@ -3,6 +3,7 @@ from itertools import groupby
 
 from lib import audit, db
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.runs import Run
 
 CHANGING = ("new", "ingest", "train", "deploy", "rollback", "label", "predict", "approve", "restore", "prune")  # whose failures are told; a retraining's have their own record
@@ -68,10 +69,6 @@ def together(stretch: list[dict]) -> dict:
     words += [f"outcomes taken in {'once' if len(labelled) == 1 else f'{len(labelled)} times'}"] if labelled else []
     people = sorted({each["user"] for each in stretch})
     return {**stretch[-1], "user": ", ".join(people), "words": f"since {stretch[0]['time'][:10]}: {', '.join(words)}"}
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def lines(found: list[dict]) -> list[str]:

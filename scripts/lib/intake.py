@@ -14,6 +14,7 @@ from lib.config import Config
 from lib.csvfile import Fault
 from lib.errors import UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.parts import Part
 from lib.progress import Progress
 
@@ -161,8 +162,7 @@ def reject(paths: ModelPaths, source: Path, faults: list[Fault], label: str) -> 
         file.writelines(csvfile.lines([("line", "column", "value", "reason"), *((fault.line, fault.column, fault.value, fault.reason) for fault in faults)]))
     for text in shortened(faults):
         print(f"  {text}", file=sys.stderr)
-    count = f"{len(faults):,} fault{'s' * (len(faults) > 1)}"
-    return f"{label}: {count}, so nothing was taken in. The file and its reasons are in {paths.rejected.relative_to(paths.root)}/ ({copy.name}, {copy.with_suffix('.reasons.csv').name})."
+    return f"{label}: {plural(len(faults), 'fault')}, so nothing was taken in. The file and its reasons are in {paths.rejected.relative_to(paths.root)}/ ({copy.name}, {copy.with_suffix('.reasons.csv').name})."
 
 
 def shortened(faults: list[Fault]) -> list[str]:

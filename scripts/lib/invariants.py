@@ -101,7 +101,7 @@ def history(paths: ModelPaths, connection: sqlite3.Connection, registry: Registr
     if not paths.audit.exists() and (registry.lines or head[0]):
         yield Finding(paths.name, f"{paths.audit} is gone. {making.bring_back_audit(paths).partition('&& ')[2]} brings back what the tags carry of it.")
         return
-    for fault in making.audit_faults(connection, paths, registry, head):
+    for fault in making.audit_faults(lines, registry, head):
         yield Finding(paths.name, f"{paths.audit}: {fault}. {making.bring_back_audit(paths)}")
     for line in audit.awaited(lines, registry.lines):
         yield Finding(paths.name, f"{paths.audit} has no line for {json.loads(line).get('tag')} yet. The next command adds it from the tag.", broken=False)
@@ -214,13 +214,14 @@ def training_data(paths: ModelPaths, registry: Registry, tally: Tally) -> Iterat
             recorded |= {entry["part"]: entry["sha256"]} if entry["event"] == "ingest" else {}
         except (ValueError, KeyError, TypeError):
             continue  # told by its number already
-    for path in parts.find(paths):
+    found = parts.find(paths)
+    for path in found:
         digest = tally.hashed(path)
         if path.name not in recorded:
             yield Finding(paths.name, f"{path} has no line in the audit yet. The next make ingest or make train adds it.", broken=False)
         elif digest != recorded[path.name]:
             yield Finding(paths.name, f"{path} was changed after it was taken in. Bring it back with: rm {path} && make restore MODEL={paths.name}")
-    gone = sorted(recorded.keys() - {path.name for path in parts.find(paths)})
+    gone = sorted(recorded.keys() - {path.name for path in found})
     kept = {name for version in registry.versions.values() for name in version_parts(paths, version)} if gone else set()
     for name in gone:
         if name in kept:

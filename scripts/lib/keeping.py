@@ -100,7 +100,7 @@ def list_parts(run: Run, to: Path, made: Backup) -> None:
 def copy_objects(run: Run, to: Path, made: Backup, tally: Tally) -> None:
     """Every Git LFS object that is here, and every part as one: named by its sha256, so what is there need not be copied again."""
     objects = to / backups.OBJECTS
-    sources = {part.sha256: run.root / inside for inside, part in made.parts.items()} | lfs.found(lfs.store(run.root))
+    sources = {part.sha256: run.root / inside for inside, part in made.parts.items()} | lfs.found(git.lfs_objects(run.root))
     for leftover in objects.glob("??/??/.*.tmp"):
         leftover.unlink()
     with Progress("copying Git LFS objects", len(sources), "objects") as progress:
@@ -150,13 +150,14 @@ def fetch_objects(run: Run, tag: str, wanted: dict[str, str], objects: Path, tal
 
 def verify(run: Run, to: Path, made: Backup, tally: Tally) -> str:
     """Read everything again from the disk; a damaged object is copied once more. Refused or Failed if something is not what it should be."""
-    kept, mended = lfs.found(to / backups.OBJECTS), False
+    kept, damaged = lfs.found(to / backups.OBJECTS), 0
     with Progress("verifying Git LFS objects", len(kept), "objects") as progress:
         for done, path in enumerate(kept.values(), start=1):
             if not lfs.intact(path):
-                mended = mend(run, path, tally)
+                damaged += 1
+                mend(run, path, tally)
             progress.at(done)
-    if mended:
+    if damaged:
         fetch_missing(run, to, tally)
     mirror.check(to / backups.REPOSITORY)
     db.check(to / made.state / backups.DATABASE)
@@ -167,15 +168,14 @@ def verify(run: Run, to: Path, made: Backup, tally: Tally) -> str:
     return f"{len(kept):,} Git LFS objects and {len(listed):,} other files by sha256, repo.git by git fsck, metrics.db by integrity_check"
 
 
-def mend(run: Run, path: Path, tally: Tally) -> bool:
+def mend(run: Run, path: Path, tally: Tally) -> None:
     """Replace a damaged object of the backup by the one here; without a sound one here it goes, and the remote is asked for it."""
     source = git.lfs_object(run.root, path.name)
     print(f"a Git LFS object was damaged in the backup, copied again: {path.name[:12]}…")
     if not lfs.intact(source):
         path.unlink()
-        return True
+        return
     copying.copy(source, path, expected=path.name)
     if not lfs.intact(path):
         raise Failed(f"{path} reads back differently from what was written: that disk can't be trusted.")
     tally.add(path.stat().st_size)
-    return True

@@ -5,16 +5,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib import copying, git
+from lib import copying, git, versions
 from lib.errors import Refused
 from lib.tags import Version
 
 OID = re.compile(r"[0-9a-f]{64}\Z")
-STORED = ("model.joblib", "holdout.csv")  # the files of a version that .gitattributes gives to Git LFS
-
-
-def store(root: Path) -> Path:
-    return git.folder(root) / "lfs" / "objects"
 
 
 def place(objects: Path, oid: str) -> Path:
@@ -43,5 +38,5 @@ def objects_of(version: Version, content: bytes | None) -> dict[str, str]:
     if content is None or hashlib.sha256(content).hexdigest() != version.manifest_sha256:
         raise Refused(f"the manifest that {version.tag} holds is not the one that it names: the tag was moved or the repository is damaged. See: git fsck")
     manifest = json.loads(content)
-    return {**{f"models/{version.model}/v{version.number}/{name}": manifest["files"][name] for name in STORED if name in manifest["files"]},
+    return {**{f"models/{version.model}/v{version.number}/{name}": manifest["files"][name] for name in versions.STORED if name in manifest["files"]},
             **{f"data/{version.model}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}}

@@ -95,15 +95,6 @@ def own_objects(root: Path, bare: Path) -> None:
             path.chmod(0o444)
 
 
-def remotes(root: Path) -> dict[str, str]:
-    """Each remote's address."""
-    try:
-        rows = git.line(root, "config", "--get-regexp", r"^remote\..*\.url$").splitlines()
-    except Failed:  # exit code 1: there is none
-        return {}
-    return {name.removeprefix("remote.").removesuffix(".url"): url for name, _, url in (row.partition(" ") for row in rows)}
-
-
 def local_store(root: Path, url: str) -> Path | None:
     """Where a remote at a path of this machine keeps its Git LFS objects; None: it is elsewhere."""
     folder = root / url.removeprefix("file://")
@@ -119,7 +110,7 @@ def without_password(url: str) -> str:
 
 def leave(root: Path, bare: Path, recorded: dict[str, str]) -> str | None:
     """A clone of the backup must not push into it: its remote becomes the one recorded, or goes. Says what was done; None: nothing."""
-    for name, url in remotes(root).items():
+    for name, url in git.remotes(root).items():
         if Path(url.removeprefix("file://")).resolve() != bare.resolve():
             continue
         if name in recorded:

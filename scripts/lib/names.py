@@ -1,4 +1,4 @@
-"""Names that a model can have, and a hint at the name that was probably meant."""
+"""Names that a model can have, a hint at the name that was probably meant, and nouns that go with their number."""
 import re
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
@@ -10,3 +10,7 @@ def nearest(name: str, known) -> str:
     lowered = {item.lower(): item for item in known}
     near = difflib.get_close_matches(name.lower(), list(lowered), 1, 0.5)
     return f" Did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

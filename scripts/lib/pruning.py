@@ -87,11 +87,11 @@ def needed_by_others(root: Path, going: set[str]) -> set[str]:
 
 def elsewhere(run: Run, candidates: list[Version], backup: Path | None, upload: bool) -> dict[int, tuple[str, str]]:
     """For each version ("remote", "backup" or "", where it is kept or why it is not safe to go)."""
-    found = on_remote(run, candidates, upload)
+    here, needed = mirror.refs(run.root, "refs/tags"), lfs.needed(run.root, candidates)
+    found = on_remote(run, candidates, here, needed, upload)
     if backup is None:
         return found
-    there, needed = mirror.refs(backup / backups.REPOSITORY, "refs/tags"), lfs.needed(run.root, candidates)
-    here = mirror.refs(run.root, "refs/tags")
+    there = mirror.refs(backup / backups.REPOSITORY, "refs/tags")
     for version in candidates:
         if found[version.number][0]:
             continue
@@ -101,8 +101,8 @@ def elsewhere(run: Run, candidates: list[Version], backup: Path | None, upload: 
     return found
 
 
-def on_remote(run: Run, candidates: list[Version], upload: bool) -> dict[int, tuple[str, str]]:
-    """Whether the remote has each version's tag, the same, and its objects; asked now, not remembered."""
+def on_remote(run: Run, candidates: list[Version], here: dict[str, str], needed: dict[str, dict[str, str]], upload: bool) -> dict[int, tuple[str, str]]:
+    """Whether the remote has each version's tag, the same as `here`, and the objects it needs; asked now, not remembered."""
     to = git.remote(run.root)
     if to is None:
         return {version.number: ("", "there is no remote that has it") for version in candidates}
@@ -111,7 +111,7 @@ def on_remote(run: Run, candidates: list[Version], upload: bool) -> dict[int, tu
     except Failed as error:
         print(f"{run.script}: warning: {error}", file=sys.stderr)
         return {version.number: ("", f"the remote {to.name} could not be asked whether it has it") for version in candidates}
-    here, needed, found = mirror.refs(run.root, "refs/tags"), lfs.needed(run.root, candidates), {}
+    found = {}
     for version in candidates:
         if there.get(version.tag) != here[f"refs/tags/{version.tag}"]:
             found[version.number] = ("", f"it is not pushed to {to.name}")
@@ -124,7 +124,7 @@ def on_remote(run: Run, candidates: list[Version], upload: bool) -> dict[int, tu
 
 def has_objects(run: Run, remote: str, oids: set[str], upload: bool) -> bool:
     """Whether the remote has the objects. At a path one can look; elsewhere it is offered those that are here: what it has it declines."""
-    local = mirror.local_store(run.root, mirror.remotes(run.root)[remote])
+    local = mirror.local_store(run.root, git.remotes(run.root)[remote])
     if local and all(lfs.intact(lfs.place(local, oid)) for oid in oids):
         return True
     if not upload:

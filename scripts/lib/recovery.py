@@ -56,11 +56,11 @@ def bring_back_git(run: Run, bare: Path) -> None:
 
 def bring_back_objects(run: Run, kept: Path) -> None:
     """Each Git LFS object that is not here, or is damaged here."""
-    objects, restored, size = lfs.store(run.root), 0, 0
-    found = lfs.found(kept)
+    found, restored, size = lfs.found(kept), 0, 0
     with Progress("restoring Git LFS objects", len(found), "objects") as progress:
         for done, (oid, source) in enumerate(found.items(), start=1):
-            target = lfs.place(objects, oid)
+            target = git.lfs_object(run.root, oid)
+            progress.at(done)
             if lfs.intact(target):
                 continue
             try:
@@ -68,7 +68,6 @@ def bring_back_objects(run: Run, kept: Path) -> None:
                 restored, size = restored + 1, size + source.stat().st_size
             except Failed as error:
                 print(f"restore: warning: {error} It was not restored.", file=sys.stderr)
-            progress.at(done)
     if restored:
         git.sync(run.root)
         print(f"{restored:,} Git LFS objects restored, {size:,} bytes")

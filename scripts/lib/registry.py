@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from lib import audit, db, files, git, tags, versions
+from lib.approval import Approval
 from lib.errors import Failed, Refused
 from lib.files import ModelPaths
-from lib.approval import Approval
 from lib.runs import Run
 from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
+
 
 def settle(run: Run, paths: ModelPaths) -> Registry:
     """Finish or sweep up what an earlier command left half done, and return the registry. Only under the model's lock.
@@ -84,13 +85,12 @@ def check_audit(connection, paths: ModelPaths, registry: Registry, head: tuple[i
     """Refused if a line was edited, removed, added or moved; a missing file is a loss, not a forgery."""
     if not paths.audit.exists():
         return
-    told = audit_faults(connection, paths, registry, head or db.audit_head(connection, paths.name))
+    told = audit_faults(audit.lines(paths.audit), registry, head or db.audit_head(connection, paths.name))
     if told:
         raise Refused(f"{paths.audit.relative_to(paths.root)}: {told[0]}{f' (and {len(told) - 1} more; see: make verify)' if len(told) > 1 else ''}. {bring_back_audit(paths)}")
 
 
-def audit_faults(connection, paths: ModelPaths, registry: Registry, head: tuple[int, str]) -> list[str]:
-    lines = audit.lines(paths.audit)
+def audit_faults(lines: list[bytes], registry: Registry, head: tuple[int, str]) -> list[str]:
     waiting = audit.awaited(lines, registry.lines)
     return audit.faults(lines, [line for line in registry.lines if line not in waiting] if waiting else registry.lines, head)
 
@@ -213,7 +213,7 @@ def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict,
     line = audit.entry(paths.audit, run, "register", tag=tag, version=number, sha256=manifest["files"]["model.joblib"],
                        manifest=files.sha256(folder / "manifest.json"), **facts)
     inside = f"models/{paths.name}/v{number}"
-    stored = {f"{inside}/{name}": manifest["files"][name] for name in ("model.joblib", "holdout.csv")}
+    stored = {f"{inside}/{name}": manifest["files"][name] for name in versions.STORED}
     stored |= {f"data/{paths.name}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}
     git.configure_lfs(paths.root)
     from lib.progress import Progress

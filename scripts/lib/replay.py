@@ -51,7 +51,7 @@ def stage(paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stag
         refs = git.line(paths.root, "for-each-ref", "--format=create %(refname) %(objectname)", f"refs/tags/{paths.name}/").splitlines()
         git.run(root, "update-ref", "--stdin", stdin="".join(f"{line}\n" for line in refs if line.split()[1].removeprefix("refs/tags/") in there).encode())
         for oid, path in lent.items():
-            place = lfs.place(lfs.store(root), oid)
+            place = git.lfs_object(root, oid)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(path)
         git.run(root, "checkout", "--quiet", "--detach", version.commit)

@@ -4,6 +4,7 @@ from string import Template
 
 from lib import headlines, report_drift, report_live, report_runs, report_versions, watched
 from lib.markup import Markup, element, empty, html, joined, table, two
+from lib.names import plural
 from lib.readings import Records
 from lib.report_runs import minute
 from lib.scales import day_words
@@ -42,7 +43,7 @@ def lead(models: list[Watched]) -> str:
         return "There is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column"
     troubled = [model.name for model in models if state(model)[0] == "bad"]
     live = sum(1 for model in models if model.records.live)
-    count = f"{headlines.plural(len(models), 'model')}, {live or 'none'} live" if len(models) > 1 else capital(state(models[0])[1])
+    count = f"{plural(len(models), 'model')}, {live or 'none'} live" if len(models) > 1 else capital(state(models[0])[1])
     if len(models) == 1:
         return count
     return f"{count}. {headlines.some(troubled, 5)} {'needs' if len(troubled) == 1 else 'need'} a look." if troubled else f"{count}. None needs a look."

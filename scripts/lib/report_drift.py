@@ -7,6 +7,7 @@ from lib.distributions import Shares
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.markup import Markup, behind, element, empty, figure, joined, key, table
+from lib.names import plural
 from lib.readings import Records
 from lib.report_live import ordinal
 from lib.scales import day_words, tick_words
@@ -80,7 +81,7 @@ def heat_map(model: Watched, year: int) -> Markup:
     rows = [[name, Markup(plots.strip(cells(rows, found, year), fields, found.first, found.last, in_words(rows, found.windows, year)))] for name, rows in found.columns.items()][:COLUMNS]
     rows.append(["", Markup(plots.date_line(found.first, found.last))])
     left_out = len(found.columns) - COLUMNS
-    more = element("p", f"{headlines.plural(left_out, 'more column')} below.", class_="note") if left_out > 0 else ""
+    more = element("p", f"{plural(left_out, 'more column')} below.", class_="note") if left_out > 0 else ""
     caption = f"{model.name}: what was found, by column and {'week' if found.days == 7 else 'day'}"
     return element("div", title, table(caption, ["column", "found"], rows, kind="heat"), key(*SIGNS), more, behind("What was found", findings(model, found)), class_="figure")
 

@@ -3,6 +3,7 @@ from datetime import date
 
 from lib import headlines, plots
 from lib.markup import Markup, behind, element, empty, figure, joined, key, table
+from lib.names import plural
 from lib.plots import Bar, Hover, Mark, Point
 from lib.readings import Day
 from lib.scales import day_words
@@ -24,12 +25,12 @@ def metric(model: Watched, year: int) -> Markup:
         return empty(f"v{newest} is registered, and nothing is live. Make it live with", f"make deploy MODEL={model.name}") if newest else \
             empty("There is no version yet. Train one with", f"make train MODEL={model.name}")
     if not model.days and model.records.logged:
-        said = f"{headlines.plural(model.records.logged['rows'], 'prediction')} in the log, none of them counted in the last year. Count them with"
+        said = f"{plural(model.records.logged['rows'], 'prediction')} in the log, none of them counted in the last year. Count them with"
         return empty(said, f"make check MODEL={model.name}")
     if not model.days:
         return empty("No predictions are on record yet. Score rows with", f"make predict MODEL={model.name} CSV=rows.csv")
     if not model.judged:
-        said = f"{headlines.plural(sum(day.predictions for day in model.days), 'prediction')}, and no outcome known yet. Take outcomes in with"
+        said = f"{plural(sum(day.predictions for day in model.days), 'prediction')}, and no outcome known yet. Take outcomes in with"
         return joined((empty(said, f"make label MODEL={model.name} CSV=outcomes.csv"), empty("and judge them with", f"make check MODEL={model.name}")))
     days, name = model.judged, model.metric
     first, last = span(model)

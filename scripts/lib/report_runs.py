@@ -1,6 +1,7 @@
 """The report on what was done: alerts, runs that failed, time and memory spent."""
 from lib import headlines, plots
 from lib.markup import Markup, behind, element, empty, figure, joined, key, table
+from lib.names import plural
 from lib.plots import Bar
 from lib.readings import Records
 from lib.report_live import ordinal
@@ -21,7 +22,7 @@ def alerts(records: Records, name: str) -> Markup:
     still, over = records.open_alerts, [row for row in records.alerts if row["resolved"] is not None]
     if not records.alerts:
         return empty("There has been no alert.")
-    title = f"{headlines.plural(len(still), 'alert')} open" if still else "No alert is open; the last ones are below"
+    title = f"{plural(len(still), 'alert')} open" if still else "No alert is open; the last ones are below"
     rows = [["open" if row["resolved"] is None else "over", row["kind"], minute(row["raised"]), minute(row["resolved"]), short(row["text"])] for row in (*still, *over)]
     return element("div", element("p", title, class_="title"), table(f"{name}: alerts, open ones first", ["state", "kind", "raised", "resolved", "text"], rows, kind="long"), class_="figure")
 
@@ -58,7 +59,7 @@ def weekly(weeks: dict[str, list], first: int, last: int, name: str, amount) -> 
     """One bar a week. amount: of the rows of a week."""
     bars = []
     for week, rows in weeks.items():
-        words = f"{headlines.duration(seconds(rows))} in {headlines.plural(sum(row['runs'] for row in rows), 'run')}, at most {memory(rows):,.0f} MB"
+        words = f"{headlines.duration(seconds(rows))} in {plural(sum(row['runs'] for row in rows), 'run')}, at most {memory(rows):,.0f} MB"
         bars.append(Bar(ordinal(week), 7, amount(rows), amount(rows), f"week from {day_words(week)}: {words}"))
     return element("div", Markup(plots.bars(bars, first, last, f"{name}; the table below has the figures")), key(("part", name)))
 

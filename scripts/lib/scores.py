@@ -1,4 +1,4 @@
-"""How good predictions are: metrics with bootstrap intervals, and the paired test of two models on the same rows."""
+"""How good predictions are: metrics with bootstrap intervals."""
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -11,6 +11,7 @@ from lib.files import ModelPaths
 from lib.tags import VERSION_FOLDER, Version
 
 STAGED = ".staged-"
+STORED = ("model.joblib", "holdout.csv")  # the files of a version that .gitattributes gives to Git LFS
 PRUNED = ".pruned.json"  # in a model's folder: which versions `prune` took away, when, and where they are kept
 
 
