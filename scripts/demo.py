@@ -14,7 +14,7 @@ import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from lib import git, runs
+from lib import git, runs, variables
 from lib.errors import Failed
 from lib.runs import Run
 
@@ -68,7 +68,7 @@ def play(folder: Path) -> None:
 
 def typed(folder: Path, script: str, moment: datetime, **options) -> str:
     """What the command prints. Exit code 3 is an answer too."""
-    environment = {**os.environ, **{name: "" for name in runs.OPTIONS}, "MODEL": "cancer", "LEAN_NOW": moment.isoformat(), **{key: str(value) for key, value in options.items()}}
+    environment = {**os.environ, **{name: "" for name in variables.OPTIONS}, "MODEL": "cancer", "LEAN_NOW": moment.isoformat(), **{key: str(value) for key, value in options.items()}}
     done = subprocess.run([sys.executable, str(folder / "scripts" / f"{script}.py")], cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode not in (0, 3):
         raise Failed(f"make {script} failed in {folder}: {done.stderr.strip()}")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import audit, git, lfs, runs, versions
+from lib import audit, git, lfs, runs, variables, versions
 from lib.errors import Failed
 from lib.files import ModelPaths
 from lib.tags import Registry, Version
@@ -102,7 +102,7 @@ def sweep() -> None:
 def train(staged: Stage) -> Path:
     """Run the tag's own script; returns the folder of the version it made. Failed, with its last words, if it made none."""
     environment = {key: value for key, value in git.environment().items() if key not in ("TRIGGER", "WEBHOOK_URL")}
-    environment |= {**dict.fromkeys(runs.OPTIONS, ""), "MODEL": staged.paths.name, "FORCE": "1", "LEAN_NOW": staged.manifest["created"]}
+    environment |= {**dict.fromkeys(variables.OPTIONS, ""), "MODEL": staged.paths.name, "FORCE": "1", "LEAN_NOW": staged.manifest["created"]}
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen([sys.executable, f"scripts/{staged.script}.py"], cwd=staged.paths.root, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=said, stderr=subprocess.PIPE, text=True, start_new_session=True)
