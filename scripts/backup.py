@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lib import backups, clock, copying, db, files, git, keeping, mirror, predictions, runs
+from lib import backups, clock, copying, dbfile, files, git, keeping, mirror, predictions, runs
 from lib.backups import Backup
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
@@ -79,7 +79,7 @@ def freeze(run: Run, target: Path) -> dict[Path, int]:
             if paths.labels.is_dir():
                 held.enter_context(files.lock(paths.labels / ".lock", f"backup by {run.user}", WAIT))
         lengths = {path: backups.length(path) for paths in models for path in backups.log_files(paths)}
-        db.copy_to(run.db, target)
+        dbfile.copy_to(run.db, target)
     copying.flush(target)
     return lengths
 

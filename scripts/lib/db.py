@@ -1,9 +1,12 @@
-"""The only code that speaks SQL: metrics.db, the record of everything measured."""
+"""metrics.db, the record of everything measured: all SQL is run here, and what more than one module asks is written here.
+
+What only `report`, `status` or `history` asks stands beside its reader, in readings, overview and history; what is done with
+the file as a whole is in dbfile.
+"""
 import contextlib
 import json
 import math
 import sqlite3
-from collections import Counter
 from pathlib import Path
 
 from lib.errors import Failed, UserError
@@ -60,10 +63,16 @@ def explained(path: Path | str = "metrics.db"):
         raise
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
+def known_version(connection: sqlite3.Connection, path: Path) -> int:
+    """How many migrations it has had. UserError if these scripts do not know all of them."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise UserError(f"{path} was made by a newer version of these scripts (schema {version}, known here {len(MIGRATIONS)}). Update the scripts: git pull")
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = known_version(connection, path)
     if version == len(MIGRATIONS):
         return
     with transaction(connection):
@@ -116,56 +125,6 @@ def select(connection: sqlite3.Connection, query: str, **values) -> list[sqlite3
     """All rows of a query that is the caller's own words; values are bound by name."""
     with explained():
         return connection.execute(query, values).fetchall()
-
-
-def copy_to(connection: sqlite3.Connection, path: Path) -> None:
-    """A consistent copy in a new file, whoever else is writing; Failed if it can't be written, UserError if it is not sound."""
-    with explained(f"metrics.db, copied to {path},"):
-        connection.execute("VACUUM INTO ?", (str(path),))
-    check(path)
-
-
-def check(path: Path) -> None:
-    """UserError if the database in the file is damaged."""
-    with contextlib.closing(connect_read_only(path)) as connection, explained(path):
-        found = [row[0] for row in connection.execute("PRAGMA integrity_check")] + [f"a row of {row[0]} refers to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
-    if found != ["ok"]:
-        raise UserError(f"{path} is not a sound SQLite database ({next(words for words in found if words != 'ok')}).")
-
-
-def holds_runs_only(connection: sqlite3.Connection) -> bool:
-    """Whether nothing is on record but that scripts were run."""
-    tables = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'runs' AND name NOT LIKE 'sqlite%'")]
-    return not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)
-
-
-def knows_runs_of(connection: sqlite3.Connection, source: Path) -> bool:
-    """Whether every run that another metrics.db has on record is on record here."""
-    with contextlib.closing(connect_read_only(source)) as other:
-        theirs = {row["uuid"] for row in other.execute("SELECT uuid FROM runs")}
-    return theirs <= {row["uuid"] for row in connection.execute("SELECT uuid FROM runs")}
-
-
-def take_over(connection: sqlite3.Connection, source: Path, uuid: str, made_by: str) -> None:
-    """Put all that another metrics.db holds in place of what is here, and keep the run `uuid` on record, under another id.
-
-    made_by: the run that made the backup, which has ended well, or there would be none.
-
-    UserError, with nothing changed, if the other one is damaged or newer than these scripts.
-    """
-    check(source)
-    row = dict(connection.execute("SELECT * FROM runs WHERE uuid = ?", (uuid,)).fetchone())
-    with contextlib.closing(connect_read_only(source)) as other:
-        made = other.execute("PRAGMA user_version").fetchone()[0]
-        if made > len(MIGRATIONS):
-            raise UserError(f"{source} was made by a newer version of these scripts (schema {made}, known here {len(MIGRATIONS)}). Update the scripts: git pull")
-        with explained():
-            other.backup(connection)
-    migrate(connection, source)
-    with transaction(connection):
-        connection.execute("UPDATE runs SET status = 'done', exit_code = 0 WHERE status = 'running' AND uuid = ?", (made_by,))
-        connection.execute("UPDATE runs SET status = 'killed', error = 'it was at work when the backup was made' WHERE status = 'running'")
-        insert(connection, "runs", **{name: value for name, value in row.items() if name != "id"})
 
 
 def insert(connection: sqlite3.Connection, table: str, **values) -> int:
@@ -264,25 +223,6 @@ def born(connection: sqlite3.Connection) -> str:
     """When the first run was recorded: what happened before is not on record here."""
     row = connection.execute("SELECT started FROM runs ORDER BY id LIMIT 1").fetchone()
     return row["started"] if row else "9999"
-
-
-def faults(connection: sqlite3.Connection) -> list[str]:
-    """What SQLite finds wrong with the file and its foreign keys, and which of our tables, triggers and views are not as we made them."""
-    told = [f"integrity_check: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
-    orphans = Counter((row["table"], row["parent"]) for row in connection.execute("PRAGMA foreign_key_check"))
-    told += [f"{count:,} row(s) of {table} refer to a row of {parent} that is gone" for (table, parent), count in orphans.items()]
-    made = sqlite3.connect(":memory:")
-    for script in MIGRATIONS:
-        made.executescript(script)
-    query = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    there = {(row[0], row[1]): row[2] for row in connection.execute(query)}
-    for kind, name, sql in made.execute(query):
-        if (kind, name) not in there:
-            told.append(f"the {kind} {name} is gone")
-        elif there[kind, name] != sql:
-            told.append(f"the {kind} {name} was changed")
-    made.close()
-    return told
 
 
 def batch(connection: sqlite3.Connection, model: str, version: int, sha256: str) -> sqlite3.Row | None:
@@ -450,54 +390,6 @@ def alert_tried(connection: sqlite3.Connection, alert_id: int, delivered: str | 
     connection.execute("UPDATE alerts SET attempts = attempts + 1, delivered = ? WHERE id = ?", (delivered, alert_id))
 
 
-def at_a_glance(connection: sqlite3.Connection, models: list[str]) -> list[sqlite3.Row]:
-    """For each model in turn its live version, the newest one and the last check: one query, an index look-up for each fact."""
-    return connection.execute(
-        "SELECT m.value AS model, d.version, d.time AS since, d.user, d.action, d.reason, v.metric, v.value, v.low, v.high, v.holdout_rows, n.version AS newest, n.created AS newest_created, "
-        "c.version AS checked_version, c.time AS checked, c.verdict, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured "
-        "FROM json_each(?) m "
-        "LEFT JOIN deployments d ON d.id = (SELECT id FROM deployments WHERE model = m.value ORDER BY deployment DESC LIMIT 1) "
-        "LEFT JOIN versions v ON v.model = d.model AND v.version = d.version "
-        "LEFT JOIN versions n ON n.id = (SELECT id FROM versions WHERE model = m.value ORDER BY version DESC LIMIT 1) "
-        "LEFT JOIN checks c ON c.id = (SELECT id FROM checks WHERE model = m.value ORDER BY id DESC LIMIT 1) "
-        "ORDER BY m.key", (json.dumps(models),)).fetchall()
-
-
-def all_open_alerts(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    return connection.execute("SELECT model, kind, raised, text FROM alerts WHERE resolved IS NULL ORDER BY model, id").fetchall()
-
-
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
     """Whether there is a table or view of the name: a database of older scripts that this user may only read lacks the newer ones."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
-
-
-def model_alerts(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
-    """Open and closed, with whose run raised each."""
-    return connection.execute("SELECT a.*, r.user, r.trigger, r.uuid FROM alerts a LEFT JOIN runs r ON r.id = a.run_id WHERE a.model = ? ORDER BY a.id", (model,)).fetchall()
-
-
-def model_retrains(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
-    return connection.execute("SELECT t.*, r.uuid, r.user, r.trigger FROM retrains t JOIN runs r ON r.id = t.run_id WHERE t.model = ? ORDER BY t.id", (model,)).fetchall()
-
-
-def model_batches(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
-    return connection.execute("SELECT b.*, r.user, r.trigger FROM batches b JOIN runs r ON r.id = b.run_id WHERE b.model = ? ORDER BY b.id", (model,)).fetchall()
-
-
-def model_runs(connection: sqlite3.Connection, model: str, scripts: tuple[str, ...]) -> list[sqlite3.Row]:
-    """The finished runs of some scripts on a model."""
-    marks = ", ".join("?" for _ in scripts)
-    return connection.execute(f"SELECT * FROM runs WHERE model = ? AND script IN ({marks}) AND status <> 'running' ORDER BY id", (model, *scripts)).fetchall()
-
-
-def drift_now(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    """Of the newest window of each model how many columns were looked at, and how much was found: drifted, or spoiled."""
-    return connection.execute(
-        'SELECT model, max(version) AS version, max(time) AS time, count(DISTINCT CASE WHEN "column" NOT LIKE \'(%\' THEN "column" END) AS columns, '
-        "sum(verdict IN ('drift', 'quality') AND words IS NOT NULL) AS found, max(verdict = 'quality') AS quality FROM drift_latest GROUP BY model").fetchall()
-
-
-def drift_words(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    """The findings of the newest windows as they were said, of each model the worst first."""
-    return connection.execute("SELECT model, words FROM drift_latest WHERE verdict IN ('drift', 'quality') AND words IS NOT NULL").fetchall()

@@ -1,4 +1,5 @@
 """What happened to a model, from the audit and from metrics.db, as one list: who did what, when and why."""
+import json
 from itertools import groupby
 
 from lib import audit, db
@@ -8,6 +9,11 @@ from lib.runs import Run
 
 CHANGING = ("new", "ingest", "train", "deploy", "rollback", "label", "predict", "approve", "restore", "prune")  # whose failures are told; a retraining's have their own record
 ROUTINE = ("predict", "label")  # daily use: a stretch of it is one line
+
+RETRAINS = "SELECT t.*, r.uuid, r.user, r.trigger FROM retrains t JOIN runs r ON r.id = t.run_id WHERE t.model = :model ORDER BY t.id"
+ALERTS = "SELECT a.*, r.user, r.trigger, r.uuid FROM alerts a LEFT JOIN runs r ON r.id = a.run_id WHERE a.model = :model ORDER BY a.id"
+SCORINGS = "SELECT b.*, r.user, r.trigger FROM batches b JOIN runs r ON r.id = b.run_id WHERE b.model = :model ORDER BY b.id"
+RUNS = "SELECT * FROM runs WHERE model = :model AND script IN (SELECT value FROM json_each(:scripts)) AND status <> 'running' ORDER BY id"
 
 
 def events(run: Run, paths: ModelPaths) -> list[dict]:
@@ -26,13 +32,13 @@ def event(time: str, user: str | None, trigger: str | None, kind: str, words: st
 def retrainings(run: Run, model: str, told: set[str]) -> list[dict]:
     """Those that were due and did not end in a deployment; what the audit tells already is left to it."""
     return [event(row["time"], row["user"], row["trigger"], "retraining", f"retraining was due ({row['reason']}), {row['outcome']}: {row['detail']}")
-            for row in db.model_retrains(run.db, model) if row["outcome"] == "postponed" or row["outcome"] == "refused" and row["uuid"] not in told]
+            for row in db.select(run.db, RETRAINS, model=model) if row["outcome"] == "postponed" or row["outcome"] == "refused" and row["uuid"] not in told]
 
 
 def alerts(run: Run, model: str, recorded: set[str]) -> list[dict]:
     """When each was raised and resolved; its text is left to the audit where the same run wrote what happened there."""
     found = []
-    for row in db.model_alerts(run.db, model):
+    for row in db.select(run.db, ALERTS, model=model):
         found.append(event(row["raised"], row["user"], row["trigger"], "alert", f"ALERT {row['kind']}" + ("" if row["uuid"] in recorded else f": {row['text']}")))
         if row["resolved"]:
             found.append(event(row["resolved"], row["user"], row["trigger"], "alert over", f"the alert '{row['kind']}' is over"))
@@ -40,13 +46,13 @@ def alerts(run: Run, model: str, recorded: set[str]) -> list[dict]:
 
 
 def scorings(run: Run, model: str) -> list[dict]:
-    return [event(row["time"], row["user"], row["trigger"], "predict", f"{row['rows']:,} rows of {row['source']} scored by v{row['version']}", row["rows"]) for row in db.model_batches(run.db, model)]
+    return [event(row["time"], row["user"], row["trigger"], "predict", f"{row['rows']:,} rows of {row['source']} scored by v{row['version']}", row["rows"]) for row in db.select(run.db, SCORINGS, model=model)]
 
 
 def runs_told(run: Run, model: str, told: set[str]) -> list[dict]:
     """Outcomes taken in, and the commands that failed, were refused, interrupted or killed."""
     found = []
-    for row in db.model_runs(run.db, model, CHANGING):
+    for row in db.select(run.db, RUNS, model=model, scripts=json.dumps(CHANGING)):
         if row["status"] == "done" and row["script"] == "label":
             found.append(event(row["started"], row["user"], row["trigger"], "label", "true outcomes taken in"))
         elif row["status"] != "done" and row["uuid"] not in told:

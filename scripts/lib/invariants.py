@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lib import approval, audit, config, db, git, logcheck, parts, tags, versions
+from lib import approval, audit, config, db, dbfile, git, logcheck, parts, tags, versions
 from lib import registry as making
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
@@ -40,7 +40,7 @@ def known_models(root: Path) -> list[str]:
 def common(root: Path, connection: sqlite3.Connection, quick: bool) -> list[Finding]:
     """What belongs to no model: metrics.db as a file, and git's own objects."""
     try:
-        told = db.faults(connection)
+        told = dbfile.faults(connection)
     except (UserError, sqlite3.DatabaseError) as error:
         told = [str(error)]
     found = [Finding("", f"metrics.db: {fault}. Bring it back from a backup, or move it away: versions and deployments are rebuilt from the tags.") for fault in told]

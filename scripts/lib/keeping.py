@@ -3,7 +3,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib import backups, copying, db, files, git, lfs, mirror, tags
+from lib import backups, copying, dbfile, files, git, lfs, mirror, tags
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
@@ -160,7 +160,7 @@ def verify(run: Run, to: Path, made: Backup, tally: Tally) -> str:
     if damaged:
         fetch_missing(run, to, tally)
     mirror.check(to / backups.REPOSITORY)
-    db.check(to / made.state / backups.DATABASE)
+    dbfile.check(to / made.state / backups.DATABASE)
     listed = [*made.files.values(), *made.logs.values()]
     for entry in listed:
         if copying.sha256_on_disk(to / entry.at, entry.bytes) != entry.sha256:

@@ -1,4 +1,5 @@
 """What there is to know of each model at a glance: read from metrics.db in a few queries, from no model's files but model.toml."""
+import json
 import re
 from collections import namedtuple
 from datetime import datetime, timedelta
@@ -8,6 +9,24 @@ from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
 
+# For each model in turn its live version, the newest one and the last check: one query, an index look-up for each fact.
+AT_A_GLANCE = """
+SELECT m.value AS model, d.version, d.time AS since, d.user, d.action, d.reason, v.metric, v.value, v.low, v.high, v.holdout_rows, n.version AS newest, n.created AS newest_created,
+       c.version AS checked_version, c.time AS checked, c.verdict, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured
+FROM json_each(:models) m
+LEFT JOIN deployments d ON d.id = (SELECT id FROM deployments WHERE model = m.value ORDER BY deployment DESC LIMIT 1)
+LEFT JOIN versions v ON v.model = d.model AND v.version = d.version
+LEFT JOIN versions n ON n.id = (SELECT id FROM versions WHERE model = m.value ORDER BY version DESC LIMIT 1)
+LEFT JOIN checks c ON c.id = (SELECT id FROM checks WHERE model = m.value ORDER BY id DESC LIMIT 1)
+ORDER BY m.key"""
+OPEN_ALERTS = "SELECT model, kind, raised, text FROM alerts WHERE resolved IS NULL ORDER BY model, id"
+# Of the newest window of each model how many columns were looked at, and how much was found: drifted, or spoiled.
+DRIFT = """
+SELECT model, max(version) AS version, max(time) AS time, count(DISTINCT CASE WHEN "column" NOT LIKE '(%' THEN "column" END) AS columns,
+       sum(verdict IN ('drift', 'quality') AND words IS NOT NULL) AS found, max(verdict = 'quality') AS quality
+FROM drift_latest GROUP BY model"""
+# The findings of the newest windows as they were said, of each model the worst first.
+DRIFT_WORDS = "SELECT model, words FROM drift_latest WHERE verdict IN ('drift', 'quality') AND words IS NOT NULL"
 SECTION = re.compile(r"^[ \t]*\[[ \t]*retrain[ \t]*\][^\n]*\n(?:(?![ \t]*\[)[^\n]*\n?)*", re.M)
 WEEK = timedelta(days=7)
 
@@ -31,10 +50,10 @@ def cron(run: Run) -> Cron:
 def facts(run: Run, names: list[str], ticks: Cron) -> list[dict]:
     """One dict a model, as `make status JSON=1` prints it; what is not known is None."""
     alerts: dict[str, list[dict]] = {}
-    for alert in db.all_open_alerts(run.db):
+    for alert in db.select(run.db, OPEN_ALERTS):
         alerts.setdefault(alert["model"], []).append({key: alert[key] for key in ("kind", "raised", "text")})
     drifts = drift(run)
-    return [fact(run, row, alerts.get(row["model"], []), drifts.get(row["model"]), ticks) for row in db.at_a_glance(run.db, names)]
+    return [fact(run, row, alerts.get(row["model"], []), drifts.get(row["model"]), ticks) for row in db.select(run.db, AT_A_GLANCE, models=json.dumps(names))]
 
 
 def fact(run: Run, row, alerts: list[dict], drifted: dict | None, ticks: Cron) -> dict:
@@ -126,7 +145,7 @@ def drift(run: Run) -> dict[str, dict]:
     if not db.has_table(run.db, "drift_latest"):
         return {}
     worst = {}
-    for row in db.drift_words(run.db):
+    for row in db.select(run.db, DRIFT_WORDS):
         worst.setdefault(row["model"], row["words"])
     return {row["model"]: {**{key: row[key] for key in ("version", "time", "columns", "found")}, "quality": bool(row["quality"]), "worst": worst.get(row["model"])}
-            for row in db.drift_now(run.db)}
+            for row in db.select(run.db, DRIFT)}

@@ -4,7 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from lib import audit, backups, copying, db, files, git, lfs, mirror, predictions, runs
+from lib import audit, backups, copying, dbfile, files, git, lfs, mirror, predictions, runs
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
@@ -76,12 +76,12 @@ def bring_back_objects(run: Run, kept: Path) -> None:
 def bring_back_record(run: Run, folder: Path, backup: Backup) -> None:
     """metrics.db, if the one here holds nothing yet but that commands were run."""
     source = folder / backup.state / backups.DATABASE
-    if not db.holds_runs_only(run.db):
-        if not db.knows_runs_of(run.db, source):
+    if not dbfile.holds_runs_only(run.db):
+        if not dbfile.knows_runs_of(run.db, source):
             print("restore: warning: metrics.db here has other records than the backup's; the one here is kept. To have the backup's, move metrics.db away and type the command again.", file=sys.stderr)
         return
     try:
-        db.take_over(run.db, source, run.uuid, backup.run)
+        dbfile.take_over(run.db, source, run.uuid, backup.run)
     except UserError as error:
         print(f"restore: warning: {error} It was not restored; what the tags know is recorded anew.", file=sys.stderr)
         return
