@@ -4,42 +4,42 @@ import random
 import numpy as np
 import pytest
 
-from lib import logindex
+from lib import logfields, logindex
 
 
 def cut(cells: list[str]) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Cells as the first fields of lines: (block, begins, stops)."""
     block = "".join(f"{cell},1\n" for cell in cells).encode()
-    begins, stops, _ = logindex.fields(block, 2)
+    begins, stops, _ = logfields.fields(block, 2)
     return block, begins[:, 0], stops[:, 0]
 
 
 def test_chances_are_the_numbers_that_are_written():
     chosen = random.Random(0)
     cells = [repr(chosen.random()) for _ in range(2000)] + [f"{chosen.random():.{places}f}" for places in range(1, 20) for _ in range(20)] + ["0.0", "1.0", "0.00000001", "1.00000000"]
-    assert np.abs(logindex.chances(*cut(cells)) - np.array(cells, float)).max() < 1e-15
+    assert np.abs(logfields.chances(*cut(cells)) - np.array(cells, float)).max() < 1e-15
 
 
 @pytest.mark.parametrize("cell, value", [("", np.nan), ("nan", np.nan), ("x", np.nan), ("0.", 0.0), ("1", 1.0), (".5", 0.5), ("-0.5", -0.5), ("1e-05", 1e-5), ("9.3e-12", 9.3e-12), ("0.5e1", 5.0),
                                          ("0.1:", np.nan), ("0./1", np.nan), ("2.5", 2.5), ("0.12345678x", np.nan), ("00.5", 0.5), ("0.é", np.nan)])
 def test_chances_written_otherwise_are_read_as_python_reads_them(cell, value):
-    assert np.array_equal(logindex.chances(*cut(["0.25", cell, "0.75"])), [0.25, value, 0.75], equal_nan=True)
+    assert np.array_equal(logfields.chances(*cut(["0.25", cell, "0.75"])), [0.25, value, 0.75], equal_nan=True)
 
 
 @pytest.mark.parametrize("cell, version", [("1", 1), ("12345678", 12345678), ("", 0), ("abc", 0), ("-3", 0), ("0", 0), ("1.0", 1)])
 def test_versions(cell, version):
-    assert logindex.versions(*cut(["7", cell, cell, "7"])).tolist() == [7, version, version, 7]
+    assert logfields.versions(*cut(["7", cell, cell, "7"])).tolist() == [7, version, version, 7]
 
 
 def test_hours_in_any_order():
     cells = ["2026-05-01T13:30:00Z", "2026-05-01T13:59:59Z", "2026-05-01", "2026-05-02T00:00:00Z", "junk", "", "2026-05-01T13:00:00Z"]
-    assert [logindex.name_of_hour(hour) for hour in logindex.hours(*cut(cells))] == ["2026-05-01T13", "2026-05-01T13", "2026-05-01T00", "2026-05-02T00", "1970-01-01T00", "1970-01-01T00", "2026-05-01T13"]
+    assert [logfields.name_of_hour(hour) for hour in logfields.hours(*cut(cells))] == ["2026-05-01T13", "2026-05-01T13", "2026-05-01T00", "2026-05-02T00", "1970-01-01T00", "1970-01-01T00", "2026-05-01T13"]
 
 
 def test_a_field_has_the_same_hash_alone_and_among_others_of_any_width():
     cells = ["", "a", "abcdefgh", "abcdefgh\0".rstrip("\0") + "i", "é" * 20, "x" * 48, "x" * 49, "x" * 200]
-    assert logindex.hashes(*cut(cells)).tolist() == [int(logindex.hash_bytes(cell.encode())) for cell in cells]
-    assert [logindex.hashes(*cut([cell]))[0] for cell in cells] == logindex.hashes(*cut(cells)).tolist() and len(set(logindex.hashes(*cut(cells)).tolist())) == len(cells)
+    assert logfields.hashes(*cut(cells)).tolist() == [int(logfields.hash_bytes(cell.encode())) for cell in cells]
+    assert [logfields.hashes(*cut([cell]))[0] for cell in cells] == logfields.hashes(*cut(cells)).tolist() and len(set(logfields.hashes(*cut(cells)).tolist())) == len(cells)
 
 
 def test_of_rows_with_one_key_the_later_stays_behind():
@@ -52,5 +52,5 @@ def test_of_rows_with_one_key_the_later_stays_behind():
 def test_distinct_is_unique_with_places():
     values = np.random.default_rng(0).integers(0, 5, 1000).astype("u8")
     for given in (values, np.sort(values), values[:0], values[:1]):
-        kinds, place = logindex.distinct(given)
+        kinds, place = logfields.distinct(given)
         assert kinds.tolist() == np.unique(given).tolist() and kinds[place].tolist() == given.tolist()

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib import db, logindex, logs
+from lib import db, logfields, logindex, logs
 from lib.files import ModelPaths
 from lib.logindex import Segments
 from lib.runs import Run
@@ -57,10 +57,10 @@ def batches(stretches, count: int):
     """Some hundred thousand rows at a time: (parsed blocks, the positions reached)."""
     parsed, positions, rows = [], {}, 0
     for path, begin, end in stretches:
-        for block, offset in logindex.read(path, begin, end):
-            begins, stops, odd = logindex.fields(block, count)
+        for block, offset in logfields.read(path, begin, end):
+            begins, stops, odd = logfields.fields(block, count)
             if len(begins):
-                parsed.append(logindex.unquoted(block, begins, stops, odd))
+                parsed.append(logfields.unquoted(block, begins, stops, odd))
                 rows += len(begins)
             positions[path] = offset
             if rows >= BATCH:
@@ -111,18 +111,18 @@ def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, posit
 def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarray, np.ndarray]:
     """id, time, version, prediction, score of each row, as the index holds them; and the chance that the answer is right."""
     rows = np.zeros(len(begins), logindex.ROW)
-    rows["key"] = logindex.hashes(block, begins[:, 0], stops[:, 0])
-    rows["hour"] = logindex.hours(block, begins[:, 1], stops[:, 1])
-    rows["version"] = logindex.versions(block, begins[:, 2], stops[:, 2])
-    rows["value"] = logindex.values(block, begins[:, 3], stops[:, 3], judge.numeric)
-    return rows, judge.expected(logindex.chances(block, begins[:, 4], stops[:, 4]), rows["version"])
+    rows["key"] = logfields.hashes(block, begins[:, 0], stops[:, 0])
+    rows["hour"] = logfields.hours(block, begins[:, 1], stops[:, 1])
+    rows["version"] = logfields.versions(block, begins[:, 2], stops[:, 2])
+    rows["value"] = logfields.values(block, begins[:, 3], stops[:, 3], judge.numeric)
+    return rows, judge.expected(logfields.chances(block, begins[:, 4], stops[:, 4]), rows["version"])
 
 
 def label_rows(block: bytes, begins, stops, judge: Judge) -> np.ndarray:
     rows = np.zeros(len(begins), logindex.ROW)
-    rows["key"] = logindex.hashes(block, begins[:, 0], stops[:, 0])
-    rows["value"] = logindex.values(block, begins[:, 1], stops[:, 1], judge.numeric)
-    rows["hour"] = logindex.hours(block, begins[:, 2], stops[:, 2])
+    rows["key"] = logfields.hashes(block, begins[:, 0], stops[:, 0])
+    rows["value"] = logfields.values(block, begins[:, 1], stops[:, 1], judge.numeric)
+    rows["hour"] = logfields.hours(block, begins[:, 2], stops[:, 2])
     return rows
 
 
@@ -152,7 +152,7 @@ class Counts:
         if not len(versions):
             return
         groups = versions.astype("i8") << 32 | hours.astype("i8")
-        kinds, place = logindex.distinct(groups)
+        kinds, place = logfields.distinct(groups)
         for name, amount in amounts.items():
             sums = np.bincount(place, np.broadcast_to(np.asarray(amount, float), len(versions)), len(kinds))
             for kind, value in zip(kinds.tolist(), sums.tolist()):
@@ -161,7 +161,7 @@ class Counts:
 
     def rows(self) -> list[tuple]:
         whole = {"predictions", "labels", "corrections"}
-        return [(version, logindex.name_of_hour(hour), *(int(value) if name in whole else value for name, value in zip(self.FIELDS, sums)))
+        return [(version, logfields.name_of_hour(hour), *(int(value) if name in whole else value for name, value in zip(self.FIELDS, sums)))
                 for (version, hour), sums in self.sums.items()]
 
 
