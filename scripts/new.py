@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lib import config, csvfile, files, git, registry, runs
+from lib import config, config_rules, csvfile, files, git, registry, runs
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.names import nearest
@@ -61,7 +61,7 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
         for path in ours:
             shutil.rmtree(path, ignore_errors=True)
         raise
-    kinds = ", ".join(f"{sum(column['type'] == kind for column in found['columns'].values())} {kind}" for kind in config.COLUMN_TYPES if any(column["type"] == kind for column in found["columns"].values()))
+    kinds = ", ".join(f"{sum(column['type'] == kind for column in found['columns'].values())} {kind}" for kind in config_rules.COLUMN_TYPES if any(column["type"] == kind for column in found["columns"].values()))
     print(f"{paths.name}: {found['task']} of {target!r}, {len(texts):,} rows, columns: {kinds}")
     print(f"{paths.name}: id {found['id'] or 'none'}, time {found['time'] or 'none'}")
     print(f"{paths.name}: models/{paths.name}/model.toml written: read it, it is meant to be changed; then commit it")

@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 FILES = {path.stem if path.parent == SCRIPTS else f"lib.{path.stem}": path for path in sorted([*SCRIPTS.glob("*.py"), *SCRIPTS.glob("lib/*.py")]) if path.name != "__init__.py"}
 VERBS = sorted(name for name in FILES if not name.startswith("lib."))
 MODULES = sorted(name for name in FILES if name.startswith("lib."))
-GROUND = {"lib.errors", "lib.names", "lib.record", "lib.settings", "lib.config", "lib.clock"}
+GROUND = {"lib.errors", "lib.names", "lib.record", "lib.settings", "lib.config_rules", "lib.config", "lib.clock"}
 FIRST = {"lib.db", "lib.dbfile", "lib.schema", "lib.git", "lib.files", "lib.progress", "lib.csvfile"}
 HEAVY = {"pandas", "numpy", "sklearn", "scipy", "joblib"}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in FILES.items()}
@@ -55,7 +55,8 @@ def test_the_ground_imports_nothing_of_ours(name):
 
 
 def test_config_and_clock_import_the_ground_alone():
-    assert ours(imports("lib.config")) == {"lib.errors", "lib.names", "lib.settings"} and ours(imports("lib.clock")) == {"lib.errors"}
+    assert ours(imports("lib.config_rules")) == {"lib.errors", "lib.names", "lib.settings"} and ours(imports("lib.config")) == {"lib.errors", "lib.config_rules", "lib.settings"}
+    assert ours(imports("lib.clock")) == {"lib.errors"}
 
 
 @pytest.mark.parametrize("name", sorted(FIRST))
@@ -144,7 +145,7 @@ def test_a_quick_command_starts_without_the_modules_that_take_longer_than_it_doe
     loaded = set(subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.split())
     slow = {"argparse", "asyncio", "dataclasses", "difflib", "getpass", "http.client", "inspect", "logging", "platform", "shutil", "tempfile", "tomllib", "traceback", "typing", "urllib.request", "uuid"}
     assert script in loaded and loaded & slow == set()
-    assert loaded & {"lib.config", "lib.settings", "lib.monitor", "lib.csvfile"} == set()
+    assert loaded & {"lib.config", "lib.config_rules", "lib.settings", "lib.monitor", "lib.csvfile"} == set()
 
 
 @pytest.mark.parametrize("script", VERBS)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.config import LOWER_IS_BETTER
 from lib.errors import UserError
 from lib.names import nearest
 from lib.progress import Progress
@@ -12,6 +11,7 @@ from lib.progress import Progress
 CONFIDENCE = 0.95
 CLASSIFICATION = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
 REGRESSION = ("mae", "rmse", "r2", "median_absolute_error")
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "median_absolute_error"})
 SHARES = ("accuracy", "balanced_accuracy", "precision", "recall", "f1")
 MOST_DRAWS = 40_000_000  # rows x resamples; above it fewer resamples do, since the interval's ends wobble less
 
