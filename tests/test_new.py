@@ -1,4 +1,5 @@
 """new and ingest as a user types them: sources, what is inferred, what is refused."""
+import shutil
 import sqlite3
 
 import pytest
@@ -120,9 +121,9 @@ def test_several_files_are_taken_in_all_or_none(project, orders):
 
 def test_without_a_named_model_the_only_one_of_ones_own_is_meant(project, orders):
     project.run("new", MODEL="churn", CSV=orders, TARGET="churned")
-    assert project.run("train").stdout.startswith("churn: training")
-    project.run("new", MODEL="churn2", CSV=orders, TARGET="churned")
-    assert project.run("train", code=2).stderr == "train: which model? Add MODEL= with one of: churn, churn2.\n"
+    assert project.run("deploy", code=2).stderr == "deploy: churn has no version yet. Make one with: make train MODEL=churn\n"
+    shutil.copytree(project.root / "models/churn", project.root / "models/churn2")
+    assert project.run("deploy", code=2).stderr == "deploy: which model? Add MODEL= with one of: churn, churn2.\n"
 
 
 def test_evaluate_scores_a_version_on_other_rows(trained):

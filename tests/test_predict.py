@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from worlds import live_diabetes
 
+from lib import predictions
+from lib.files import ModelPaths
+
 
 def rows_csv(project, name="rows.csv", count=40):
     lines = (project.root / "data/cancer/train/0001.csv").read_text().splitlines()
@@ -82,7 +85,7 @@ def test_a_bad_row_in_a_late_chunk_keeps_the_whole_file_out(trained):
     assert list(source.parent.glob(".out*")) == []
 
 
-SWEPT = [pytest.param("pwrite64", 1), pytest.param("unlink", 1), *(pytest.param(call, k, marks=pytest.mark.slow) for call, k in [("rename", 1), ("rename", 2), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("pwrite64", 2), ("unlink", 2)])]
+SWEPT = [pytest.param("pwrite64", 1), *(pytest.param(call, k, marks=pytest.mark.slow) for call, k in [("unlink", 1), ("rename", 1), ("rename", 2), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("pwrite64", 2), ("unlink", 2)])]
 
 
 @pytest.mark.parametrize("call, kill_at", SWEPT)
@@ -109,6 +112,18 @@ def test_a_torn_last_line_is_cut_off_before_the_next_rows(trained):
     assert len(log(trained)) == 11 and "half a li" not in path.read_text()
 
 
+def test_rows_with_other_columns_go_to_another_file_of_the_day(tmp_path):
+    paths, few, more = ModelPaths(tmp_path, "m"), predictions.header(["a"]), predictions.header(["a", "b"])
+    paths.predictions.mkdir(parents=True)
+    first = predictions.todays_log(paths, more)
+    first.write_bytes(more + b"1,2026-05-01T08:00:00Z,1,x,,3,4\n")
+    second = predictions.todays_log(paths, few)
+    assert predictions.todays_log(paths, more) == first and second.name == f"{first.stem}-2.csv"
+    second.write_bytes(few)
+    assert predictions.todays_log(paths, few) == second
+
+
+@pytest.mark.slow
 def test_a_version_with_other_columns_writes_to_a_log_of_its_own(trained):
     trained.run("predict", CSV=rows_csv(trained, "one.csv", 5))
     text = (trained.root / "models/cancer/model.toml").read_text()

@@ -94,6 +94,7 @@ def test_a_candidate_significantly_worse_than_production_is_refused(trained):
     trained.run("train")
 
 
+@pytest.mark.slow
 def test_better_is_demanded_where_model_toml_demands_it(trained):
     edit(trained, 'require = "not_worse"', 'require = "better"')
     edit(trained, "C = 0.5", "C = 0.9")
@@ -114,14 +115,17 @@ def test_the_holdout_and_what_the_live_model_saw_stay_apart_after_a_refit(traine
     assert comparison["production"] == pytest.approx(next(score["value"] for score in stored if score["name"] == "accuracy"))
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ('estimator = "sklearn.linear_model.LogisticRegression"', 'estimator = "sklearn.linear_model.LogisticRegresion"', "Did you mean 'LogisticRegression'?"),
+MISTAKES = [  # each is told by the tests of config and model, too
     ("params = {C = 1.0, max_iter = 1000}", "params = {c = 1.0}", "`train.params.c` is not a parameter of LogisticRegression. Did you mean 'C'?"),
+    ('estimator = "sklearn.linear_model.LogisticRegression"', 'estimator = "sklearn.linear_model.LogisticRegresion"', "Did you mean 'LogisticRegression'?"),
     ("params = {C = 1.0, max_iter = 1000}", "params = {C = -1.0}", "The 'C' parameter of LogisticRegression must be"),
     ('metric = "accuracy" ', 'metric = "acuracy" ', "there is no metric 'acuracy' for classification. Did you mean 'accuracy'?"),
     ("seed = 0", "sed = 0", "unknown key `train.sed`. Did you mean `seed`?"),
     ('positive = "malignant"', 'positive = "bad"', "`positive` = 'bad' is not a class of diagnosis: benign, malignant."),
-])
+]
+
+
+@pytest.mark.parametrize("old, new, words", [MISTAKES[0], *(pytest.param(*mistake, marks=pytest.mark.slow) for mistake in MISTAKES[1:])])
 def test_a_mistake_in_model_toml_is_one_line(project, old, new, words):
     edit(project, old, new)
     done = project.run("train", code=2)
