@@ -70,11 +70,11 @@ def observe(run: Run, paths: ModelPaths, known: Registry) -> Finding:
 
 def judge(run: Run, paths: ModelPaths, known: Registry, news: dict | None, size: int) -> tuple[Finding, str]:
     """size: bytes of the news, where they can be told."""
-    from lib import config, monitor
+    from lib import config, counting, monitor
     from lib.progress import Progress
     conf = config.load(paths.config)
     with Progress(f"{paths.name}: counting new predictions and labels") if size >= LITTLE else contextlib.nullcontext():
-        logs.read_new(run, paths, conf, known, news)
+        counting.read_new(run, paths, conf, known, news)
     matures = config.seconds(conf.monitor.matures, "monitor.matures")
     until = clock.hour_ago(matures)  # before the verdict: where an hour matures in between, the next check judges it
     found = monitor.check(run, paths, conf, known)

@@ -85,6 +85,12 @@ def test_nor_do_those_of_the_first_floor_with_the_imports_inside_functions():
     list(TopologicalSorter({name: ours(imports(name)) for name in GROUND | FIRST}).static_order())
 
 
+def test_nor_do_those_inside_functions():
+    graph = {name: ours(imports(name)) for name in FILES}
+    graph["lib.drift_watch"].discard("lib.drift_judge")  # the one that is left: a check without news is spared NumPy
+    list(TopologicalSorter(graph).static_order())
+
+
 def test_a_circle_would_be_seen():
     with pytest.raises(ValueError):
         list(TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())

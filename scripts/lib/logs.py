@@ -5,7 +5,6 @@ from pathlib import Path
 from lib import db, predictions
 from lib.files import ModelPaths
 from lib.record import Record
-from lib.tags import Registry
 from lib.runs import Run
 
 LOGS = ("predictions", "labels")
@@ -46,38 +45,6 @@ def unread(folder: Path, known: dict[str, Position], committed: dict[str, int]) 
         elif size > begin:
             stretches.append((path, begin, size))
     return stretches, changed
-
-
-def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
-    """Count what `news` found appended to the logs. Only under the check's lock."""
-    from lib import bounds
-    numeric = conf.task == "regression"
-    limits = {number: bounds.acceptable(conf, known, number) for number in known.versions} if numeric else {}
-    rescaled = any(limits.get(version) != bound for version, bound in db.bounds_counted_with(run.db, paths.name)) if numeric else False
-    if stretches is None or rescaled:  # a log was rewritten, the index is gone, or errors have another limit: everything is read and counted again
-        with db.transaction(run.db):
-            db.forget_logs(run.db, paths.name)
-            if rescaled:
-                db.forget_before(run.db, paths.name)
-        stretches = news(run, paths)
-    if not any(stretches.values()):
-        return
-    from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
-    outcomes.update(run, paths, outcomes.Judge(numeric, limits, Calibrations(paths, known)), stretches)
-
-
-class Calibrations(dict):
-    """Each version's calibration, read when a prediction of that version turns up."""
-
-    def __init__(self, paths: ModelPaths, known: Registry):
-        super().__init__()
-        self.paths, self.known = paths, known
-
-    def get(self, number, default=None):
-        if number not in self:
-            from lib import monitor
-            self[number] = monitor.calibration(self.paths, self.known.versions[number]) if number in self.known.versions else None
-        return self[number]
 
 
 def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] | None:

@@ -33,7 +33,7 @@ class Judge:
         """Chance that each answer is right, from its calibrated score; NaN where there is no score."""
         chance = np.full(len(scores), np.nan)
         for version in np.unique(versions):
-            known = self.calibrations.get(int(version))
+            known = self.calibrations[int(version)]
             if known is not None:
                 mask = versions == version
                 confidence = np.maximum(scores[mask], 1 - scores[mask]) if known["binary"] else scores[mask]

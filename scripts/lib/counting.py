@@ -1,0 +1,34 @@
+"""What is new in the logs, counted: from where the last check had read to, or everything again where that no longer holds."""
+from lib import bounds, db, logs, monitor
+from lib.files import ModelPaths
+from lib.runs import Run
+from lib.tags import Registry
+
+
+def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
+    """Count what `logs.news` found appended to the logs. Only under the check's lock."""
+    numeric = conf.task == "regression"
+    limits = {number: bounds.acceptable(conf, known, number) for number in known.versions} if numeric else {}
+    rescaled = any(limits.get(version) != bound for version, bound in db.bounds_counted_with(run.db, paths.name)) if numeric else False
+    if stretches is None or rescaled:  # a log was rewritten, the index is gone, or errors have another limit: everything is read and counted again
+        with db.transaction(run.db):
+            db.forget_logs(run.db, paths.name)
+            if rescaled:
+                db.forget_before(run.db, paths.name)
+        stretches = logs.news(run, paths)
+    if not any(stretches.values()):
+        return
+    from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
+    outcomes.update(run, paths, outcomes.Judge(numeric, limits, Calibrations(paths, known)), stretches)
+
+
+class Calibrations(dict):
+    """Each version's calibration, read when a prediction of that version turns up."""
+
+    def __init__(self, paths: ModelPaths, known: Registry):
+        super().__init__()
+        self.paths, self.known = paths, known
+
+    def __missing__(self, number: int) -> dict | None:
+        self[number] = monitor.calibration(self.paths, self.known.versions[number]) if number in self.known.versions else None
+        return self[number]
