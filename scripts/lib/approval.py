@@ -3,7 +3,7 @@ import json
 import re
 from pathlib import Path
 
-from lib import files, git
+from lib import files, git, signing
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.record import Record
@@ -63,7 +63,7 @@ def judge(paths: ModelPaths, version: Version, made: str, allowed: Path) -> Appr
     fields = dict(row.split(b" ", 1) for row in header.split(b"\n") if b" " in row)
     if SIGNATURE not in message:
         raise refuse("is not signed")
-    sound, words = git.verify_signature(paths.root, made, allowed)
+    sound, words = signing.verify_signature(paths.root, made, allowed)
     signer = re.search(r'^Good "git" signature for (.+?) with ', words, re.M)
     if not sound or not signer:
         raise refuse(f"was signed by a key that {allowed} does not list" if "No principal matched" in words else "was changed after it was signed")
@@ -97,11 +97,11 @@ def names(version: Version) -> dict:
 def sign(paths: ModelPaths, version: Version, key: str, allowed: Path) -> Approval:
     """Make the tag of approval; it gets its name once its signature holds. Refused if the key is not one of the allowed."""
     name = tag_name(version)
-    made = git.signed_tag(paths.root, name, version.commit, f"{name}\n\n{files.canonical_json(names(version)).decode()}\n", key)
+    made = signing.signed_tag(paths.root, name, version.commit, f"{name}\n\n{files.canonical_json(names(version)).decode()}\n", key)
     if SIGNATURE not in git.run(paths.root, "cat-file", "tag", made):
         raise UserError(f"git could not sign with the key {key}. Is it there, and can you read it?")
-    if not git.verify_signature(paths.root, made, allowed)[0]:
+    if not signing.verify_signature(paths.root, made, allowed)[0]:
         raise Refused(f"the key {key} can't approve {version.name}: {allowed} does not list it. Sign with one that it lists: make approve MODEL={version.model} VERSION={version.number} KEY=…")
     found = judge(paths, version, made, allowed)
-    git.name_tag(paths.root, name, made)
+    signing.name_tag(paths.root, name, made)
     return found

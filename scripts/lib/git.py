@@ -66,6 +66,13 @@ def start(root: Path, *arguments: str, stdin: bool = False, env: dict | None = N
         raise Failed("git is not installed. Install it with: sudo apt-get install git git-lfs") from None
 
 
+def ask(root: Path, *arguments: str) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of a git command whose exit code is its answer."""
+    with start(root, *arguments) as process:
+        out, words = process.communicate()
+    return process.returncode, out.decode(errors="replace"), words.decode(errors="replace")
+
+
 def explain(root: Path, arguments, code: int, stderr: str) -> UserError:
     if "dubious ownership" in stderr:
         import shlex
@@ -205,7 +212,7 @@ def read_blobs(root: Path, names: list[str], env: dict | None = None) -> dict[st
 
 
 def has_object(root: Path, name: str) -> bool:
-    return subprocess.run(["git", "cat-file", "-e", name], cwd=root, env=environment(), capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+    return ask(root, "cat-file", "-e", name)[0] == 0
 
 
 def tag_names(root: Path) -> list[str]:
@@ -258,9 +265,9 @@ def tree(root: Path, tag: str, belows: list[str]) -> dict[str, bytes | None]:
 
 def fsck(root: Path) -> list[str]:
     """What git finds missing or damaged among all its objects."""
-    done = subprocess.run(["git", *OPTIONS, "fsck", "--no-dangling", "--no-progress"], cwd=root, env=environment(), capture_output=True, stdin=subprocess.DEVNULL)
-    told = [line for line in (done.stdout + done.stderr).decode(errors="replace").splitlines() if line.startswith(("missing", "broken", "error", "fatal"))]
-    return told or ([f"git fsck exited {done.returncode}"] if done.returncode else [])
+    code, out, words = ask(root, "fsck", "--no-dangling", "--no-progress")
+    told = [line for line in (out + words).splitlines() if line.startswith(("missing", "broken", "error", "fatal"))]
+    return told or ([f"git fsck exited {code}"] if code else [])
 
 
 def sound(root: Path, oid: str) -> bool:
@@ -284,38 +291,9 @@ def open_lfs_object(root: Path, oid: str, name: str, tag: str):
         raise Failed(f"{name} of {tag} is not in this repository's Git LFS storage, nor on its remote. If you have a backup: make restore FROM=folder") from None
 
 
-# Nothing of this is taken from the repository's own config, which whoever can write there could have set.
-SIGNING = ("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen", "-c", "gpg.minTrustLevel=fully", "-c", "gpg.ssh.revocationFile=")
-
-
-def signed_tag(root: Path, name: str, commit: str, message: str, key: str) -> str:
-    """The id of a signed tag object that has no name yet: `git tag --sign` can exit 0 without having signed, so it is made elsewhere."""
-    import tempfile
-    with tempfile.TemporaryDirectory(prefix="lean-sign-", dir=folder(root)) as scratch:
-        run(root, "init", "--quiet", "--bare", scratch)
-        env = environment(GIT_DIR=scratch, GIT_ALTERNATE_OBJECT_DIRECTORIES=str((folder(root) / "objects").resolve()), **identity(root))
-        run(root, *SIGNING, "-c", f"user.signingkey={key}", "tag", "--sign", "--cleanup=verbatim", "--file=-", name, commit, stdin=message.encode(), env=env)
-        content = run(root, "cat-file", "tag", f"refs/tags/{name}", env=env)
-    return run(root, "hash-object", "-t", "tag", "-w", "--stdin", stdin=content).decode().strip()
-
-
-def name_tag(root: Path, name: str, made: str) -> None:
-    """Give a finished tag object its name, or another one the name, with all of it on the disk."""
-    sync(root)
-    run(root, "update-ref", f"refs/tags/{name}", made)
-    sync(root)
-
-
-def verify_signature(root: Path, made: str, allowed: Path) -> tuple[bool, str]:
-    """Whether a key on the list of allowed signers has signed the tag object, by the exit code; and ssh's words, which call anybody's signature good."""
-    done = subprocess.run(["git", *OPTIONS, *SIGNING, "-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-tag", made], cwd=root, env=environment(),
-                          capture_output=True, stdin=subprocess.DEVNULL)
-    return done.returncode == 0, done.stderr.decode(errors="replace")
-
-
 def setting(root: Path, name: str) -> str:
     """A value of git's configuration, empty where there is none."""
-    return subprocess.run(["git", "config", "--get", name], cwd=root, env=environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
+    return ask(root, "config", "--get", name)[1].strip()
 
 
 def sync(root: Path) -> None:
@@ -404,8 +382,7 @@ def configure_lfs(root: Path) -> None:
     import shutil
     if shutil.which("git-lfs") is None:
         raise Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
-    known = subprocess.run(["git", "config", "--local", "--get", "filter.lfs.process"], cwd=root, env=environment(), capture_output=True)
-    if known.returncode:
+    if ask(root, "config", "--local", "--get", "filter.lfs.process")[0]:
         remove_stale_locks(folder(root) / "config.lock")
         for key, value in LFS.items():
             run(root, "config", "--local", key, value)
