@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib import scorers
 from lib.errors import UserError
 from lib.names import nearest
 from lib.progress import Progress
@@ -66,7 +67,7 @@ def suits(name: str, task: str) -> bool:
         tried = Answers(classes[[0, 1, 0, 1, 0, 1]], classes[[0, 1, 1, 1, 0, 0]], np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.1, 0.9], [0.7, 0.3], [0.6, 0.4]]), classes, "b")
     with np.errstate(all="ignore"):
         try:
-            return bool(np.isfinite(scorer_statistic(name, tried)(np.ones(6))))
+            return bool(np.isfinite(scorers.statistic(name, tried)(np.ones(6))))
         except TypeError:
             return False
 
@@ -88,7 +89,7 @@ def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
     if name == "roc_auc":
         return auc_statistic(answers)
     if name not in REGRESSION:
-        return scorer_statistic(name, answers)
+        return scorers.statistic(name, answers)
     error = np.abs(answers.truth - answers.values)
     if name == "mae":
         return mean_of(error)
@@ -253,49 +254,3 @@ def watched(n: int, resamples: int, seed: int):
         for done, weights in enumerate(resampled(n, resamples, seed)):
             progress.at(done)
             yield weights
-
-
-def scorer_statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
-    """Any other metric by its scikit-learn scorer name, fed with the stored answers; greater is better, as scikit-learn has it."""
-    from sklearn.metrics import get_scorer
-    scorer, oracle, truth = get_scorer(name), *as_estimator(answers)
-    rows = np.arange(len(truth))
-
-    def value(weights: np.ndarray) -> float:
-        drawn = np.repeat(rows, weights.astype(int))
-        try:
-            return float(scorer(oracle, drawn[:, None], truth[drawn]))
-        except (ValueError, AttributeError):  # a resample without one of the classes; a model without probabilities
-            return np.nan
-
-    return value
-
-
-def as_estimator(answers: Answers):
-    """The stored answers as an estimator whose X is the row's number, and the truth it is scored against; two classes become 0 and 1."""
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-    regression = answers.truth.dtype.kind == "f"
-    codes = None
-    if not regression:
-        known = answers.classes if answers.classes is not None else np.unique(np.concatenate([answers.truth, answers.values]))
-        ordered = sorted(known, key=lambda name: (name == answers.positive, name)) if len(known) == 2 else list(known)
-        codes = {name: i if len(known) == 2 else name for i, name in enumerate(ordered)}
-
-    class Oracle(RegressorMixin if regression else ClassifierMixin, BaseEstimator):
-        def __init__(self):
-            self.fitted_ = True
-            self.n_features_in_ = 1
-            if codes:
-                self.classes_ = np.array(list(codes.values()))
-
-        def predict(self, rows):
-            said = answers.values[rows[:, 0]]
-            return said if regression else np.array([codes.get(name, name) for name in said])
-
-        if answers.probabilities is not None:
-            def predict_proba(self, rows):
-                order = [list(answers.classes).index(name) for name in codes]
-                return answers.probabilities[rows[:, 0]][:, order]
-
-    truth = answers.truth if regression else np.array([codes.get(name, name) for name in answers.truth])
-    return Oracle(), truth
