@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lib import alerts, files, invariants, runs
 from lib.errors import Busy, Refused
-from lib.findings import Finding, Tally
+from lib.soundness import Finding, Tally
 from lib.names import plural
 from lib.progress import Progress
 from lib.runs import Run

@@ -10,7 +10,7 @@ import pytest
 from conftest import Project
 
 from lib import db, invariants
-from lib.findings import Tally
+from lib.soundness import Tally
 
 SCORED = "cancer: 569 rows scored by v1\n"
 

@@ -7,7 +7,7 @@
 find(root, connection, names=None, quick=False, load=True, tally=None) only reads: no lock, no file, no row. Called while another
 command changes a model it may see the middle of that change; ask again under the model's lock before believing it.
 names: the models, all by default. quick: of the versions only the live ones, no logs, no `git fsck`. load: unpickle the live
-model (2 seconds for scikit-learn). tally: a findings.Tally that counts what was looked at. A Finding has model, words, broken.
+model (2 seconds for scikit-learn). tally: a soundness.Tally that counts what was looked at. A Finding has model, words, broken.
 """
 import hashlib
 import json
@@ -20,7 +20,7 @@ from lib import approval, audit, config, db, dbfile, git, logcheck, parts, tags,
 from lib import registry as making
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
-from lib.findings import Finding, Tally
+from lib.soundness import Finding, Tally
 from lib.names import NAME
 from lib.tags import VERSION_FOLDER, Registry, Version
 

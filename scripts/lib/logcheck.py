@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lib import db, predictions
 from lib.files import ModelPaths
-from lib.findings import Finding, Tally
+from lib.soundness import Finding, Tally
 
 
 def find(paths: ModelPaths, connection: sqlite3.Connection, tally: Tally) -> list[Finding]:
