@@ -112,6 +112,16 @@ def edit(project: Project, old: str, new: str, model: str = "cancer") -> None:
 
 
 @pytest.fixture
+def paths(tmp_path):
+    """A model's folder and nothing in it, for tests that are about rows and not about power cuts: with fsync they take a minute."""
+    from lib.files import ModelPaths
+    (tmp_path / "models/m").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield ModelPaths(tmp_path, "m")
+
+
+@pytest.fixture
 def project(template, tmp_path) -> Project:
     return template.copy(tmp_path / "project")
 

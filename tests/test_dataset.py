@@ -1,6 +1,5 @@
 """The split that never moves a row into the holdout, and a part read the fast way as validation read it."""
 import csv
-import os
 import random
 from types import SimpleNamespace
 
@@ -21,17 +20,6 @@ def model(columns: dict[str, str], head: str = "", holdout: float = 0.2, task: s
     """columns: each name with its TOML value, or its type alone."""
     lines = [f'task = "{task}"', f'target = "{target}"', head, "[train]", 'estimator = "e"', f"holdout = {holdout}", "[columns]"]
     return config.parse("\n".join([*lines, *(f"{name} = {value if value.startswith('{') else '{type = %r}' % value}" for name, value in columns.items())]).replace("'", '"'))
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def paths(tmp_path) -> ModelPaths:
-    (tmp_path / "models/m").mkdir(parents=True)
-    return ModelPaths(tmp_path, "m")
 
 
 def take(paths: ModelPaths, conf: config.Config, rows: list[list[str]]) -> None:
@@ -235,16 +223,16 @@ def test_times_are_in_utc(paths):
 
 
 @pytest.mark.parametrize("kind, values", [("number", ["1.5", "2"]), ("integer", ["1", "2"]), ("boolean", ["yes", "no"]), ("category", ["p", "q"]), ("text", ["p", "q"]), ("time", ["2026-05-01", "2026-06-01"])])
-def test_a_column_that_one_part_lacks_has_the_type_it_has_where_values_are_missing(tmp_path, kind, values):
+def test_a_column_that_one_part_lacks_has_the_type_it_has_where_values_are_missing(paths, kind, values):
     """Else the same model.toml trains on another kind of column, depending on which parts there are."""
     conf = model({"y": "category", "x": f'{{type = "{kind}", nullable = true}}'})
     types = []
     for name, second in (("lacks", [["y"], ["a"], ["b"]]), ("empty", [["y", "x"], ["a", ""], ["b", ""]])):
-        (tmp_path / name / "models/m").mkdir(parents=True)
-        paths = ModelPaths(tmp_path / name, "m")
-        take(paths, conf, [["y", "x"], ["a", values[0]], ["b", values[1]]])
-        take(paths, conf, second)
-        frame = dataset.read(parts.check(paths), conf).frame
+        one = ModelPaths(paths.root / name, "m")
+        one.folder.mkdir(parents=True)
+        take(one, conf, [["y", "x"], ["a", values[0]], ["b", values[1]]])
+        take(one, conf, second)
+        frame = dataset.read(parts.check(one), conf).frame
         assert frame["x"].isna().tolist() == [False, False, True, True]
         types.append(str(frame["x"].dtype))
     assert types[0] == types[1]

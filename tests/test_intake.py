@@ -28,18 +28,6 @@ def model(columns: dict, task: str = "classification", target: str = "y", **more
     return config.parse("\n".join(lines))
 
 
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """These tests are about rows, not about power cuts; with fsync they take a minute."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def paths(tmp_path) -> ModelPaths:
-    (tmp_path / "models/m").mkdir(parents=True)
-    return ModelPaths(tmp_path, "m")
-
-
 def put(paths: ModelPaths, content: str | bytes, name: str = "rows.csv"):
     path = paths.root / name
     path.parent.mkdir(parents=True, exist_ok=True)

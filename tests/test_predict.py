@@ -198,11 +198,7 @@ def build(rows, known):
 
 @pytest.mark.slow
 def test_what_features_learn_in_training_is_what_they_know_in_scoring(project):
-    source = orders_csv(project)
-    project.run("new", MODEL="late", CSV=source, TARGET="late", ID="order")
-    (project.root / "models/late/features.py").write_text(LEARNT)
-    project.run("train", MODEL="late")
-    project.run("deploy", MODEL="late")
+    source = live_late(project, LEARNT)
     whole, one = project.root.parent / "whole.csv", project.root.parent / "one.csv"
     project.run("predict", MODEL="late", CSV=source, OUT=whole)
     single = project.root.parent / "single.csv"
@@ -222,12 +218,18 @@ def orders_csv(project):
     return path
 
 
-def test_features_are_frozen_into_the_version_and_used_to_score_it(project):
+def live_late(project, features):
+    """The orders, from which the live version of `late` learnt through these features."""
     source = orders_csv(project)
     project.run("new", MODEL="late", CSV=source, TARGET="late", ID="order")
-    (project.root / "models/late/features.py").write_text(FEATURES)
+    (project.root / "models/late/features.py").write_text(features)
     project.run("train", MODEL="late")
     project.run("deploy", MODEL="late")
+    return source
+
+
+def test_features_are_frozen_into_the_version_and_used_to_score_it(project):
+    source = live_late(project, FEATURES)
     out = project.root.parent / "out.csv"
     project.run("predict", MODEL="late", CSV=source, OUT=out)
     (project.root / "models/late/features.py").write_text("def build(rows):\n    raise RuntimeError('the working copy must not run')\n")

@@ -23,6 +23,11 @@ BOUND = 0.15
 YEAR, MONTH, NEVER = 365, 30, 10_000
 
 
+def slow(*case):
+    """A further case of what `make test` tries once."""
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
 def daily_losses(seed, streams, days, labels, loss, inflation=1.0, rho=0.0, after=None, change=None):
     """(streams, days) counts of wrong predictions; from day `change` on, the mean loss is `after`."""
     rng = np.random.default_rng(seed)
@@ -72,17 +77,17 @@ def after_days(losses, labels=200, state=None, first=0):
 # Half an alarm a year is promised; simulations of 200 streams have 0.00 to 0.17. With 40 streams at a true rate of
 # 0.15 the count has mean 6 and standard deviation 2.3, so 14 (0.35) is 3.5 standard deviations out, and below 0.5.
 
-@pytest.mark.parametrize("labels", [50, 200, 1000])
+@pytest.mark.parametrize("labels", [50, slow(200), slow(1000)])
 def test_a_year_of_days_at_the_floor_raises_at_most_half_an_alarm(labels):
     assert np.mean(alarms(daily_losses(1, 40, YEAR, labels, BOUND), labels) < YEAR) <= 0.35
 
 
-@pytest.mark.parametrize("labels", [50, 200, 1000])
+@pytest.mark.parametrize("labels", [slow(50), 200, slow(1000)])
 def test_a_year_two_points_above_the_floor_raises_next_to_none(labels):
     assert np.mean(alarms(daily_losses(2, 30, YEAR, labels, BOUND - 0.02), labels) < YEAR) <= 0.10
 
 
-@pytest.mark.parametrize("labels, inflation", [(50, 1.3), (200, 3), (50, 10), (200, 10), (1000, 49)])
+@pytest.mark.parametrize("labels, inflation", [slow(50, 1.3), slow(200, 3), (50, 10), slow(200, 10), (1000, 49)])
 def test_a_year_of_wobbling_days_at_the_floor_raises_at_most_half_an_alarm(labels, inflation):
     assert np.mean(alarms(daily_losses(3, 40, YEAR, labels, BOUND, inflation), labels) < YEAR) <= 0.35
 
