@@ -25,9 +25,7 @@ def work(run: Run) -> int:
     key = signing_key(run)
     with run.lock(paths):
         known = registry.settle(run, paths)
-        if known.newest is None:
-            raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
-        version = known.version(number, paths.name) if number is not None else known.newest
+        version = known.chosen(number, paths.name)
         given = approve(paths, version, key, allowed)
         if not recorded(paths, version, given):
             audit.add(paths.audit, run, "approve", version=version.number, sha256=version.sha256, approval=given.tag, signer=given.signer)

@@ -42,8 +42,8 @@ def chosen(run: Run, known: Registry, model: str) -> tuple[Version, Version]:
         only = f"{model} has only v{known.newest.number}, so there is nothing to compare it with." if known.newest else f"{model} has no version yet."
         raise UserError(f"{only} Make another with: make train MODEL={model}")
     left, right = run.version("A"), run.version("B")
-    b = known.version(right, model) if right else known.newest
-    a = known.version(left, model) if left else known.live
+    b = known.chosen(right, model)
+    a = known.live if left is None else known.version(left, model)
     if left is None and (a is None or a.number == b.number):
         others = [number for number in known.versions if number != b.number]
         a = known.versions[max([number for number in others if number < b.number] or others)]

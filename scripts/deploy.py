@@ -6,7 +6,6 @@ make deploy MODEL=churn VERSION=3 REASON="v4 is slow"
 import sys
 
 from lib import live, registry, runs
-from lib.errors import UserError
 from lib.runs import Run
 
 
@@ -15,9 +14,7 @@ def work(run: Run) -> int:
     number = run.version()
     with run.lock(paths):
         known = registry.settle(run, paths)
-        if known.newest is None:
-            raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
-        version = known.version(number, paths.name) if number is not None else known.newest
+        version = known.chosen(number, paths.name)
         live.make_live(run, paths, known, version, "deploy", run.options["REASON"] or ("named by hand" if number is not None else "the newest"))
     registry.push(run, paths)
     return 0

@@ -19,9 +19,7 @@ def work(run: Run) -> int:
     conf = config.load(paths.config)
     number = run.version()
     known = registry.trusted(run, paths)
-    if known.newest is None:
-        raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
-    version = known.version(number, paths.name) if number is not None else known.live or known.newest
+    version = known.live if number is None and known.live else known.chosen(number, paths.name)
     source = run.path("CSV") if run.options["CSV"] else None
     if source:
         csvfile.read_header(source)

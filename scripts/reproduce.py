@@ -7,7 +7,6 @@ import sys
 import time
 
 from lib import likeness, replay, runs, tags
-from lib.errors import UserError
 from lib.runs import Run
 
 
@@ -15,9 +14,7 @@ def work(run: Run) -> int:
     paths = run.model()
     number = run.version()
     known = tags.read(paths)
-    if known.newest is None:
-        raise UserError(f"{paths.name} has no version yet. Make one with: make train MODEL={paths.name}")
-    version = known.version(number, paths.name) if number else known.newest
+    version = known.chosen(number, paths.name)
     began = time.monotonic()
     with replay.stage(paths, known, version) as staged:
         print(f"{version.name}: training again, by the tag {version.tag} alone: its code, configuration and data", flush=True)

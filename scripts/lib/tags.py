@@ -54,6 +54,12 @@ class Registry(Record):
     def live(self) -> Version | None:
         return self.versions[self.deployments[-1].version] if self.deployments else None
 
+    def chosen(self, number: int | None, model: str) -> Version:
+        """The version of this number, else the newest. UserError if there is none."""
+        if self.newest is None:
+            raise UserError(f"{model} has no version yet. Make one with: make train MODEL={model}")
+        return self.newest if number is None else self.version(number, model)
+
     def version(self, number: int, model: str) -> Version:
         if number not in self.versions:
             names = [f"v{n}" for n in self.versions]
