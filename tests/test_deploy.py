@@ -183,3 +183,10 @@ def test_a_deleted_version_tag_is_named_with_the_way_back(trained):
     (trained.root / "metrics.db").unlink()
     done = trained.run("deploy", code=3)
     assert "the tag cancer/v1 is gone, which cancer/deploy-1 refers to. Bring it back from where it was pushed: git fetch origin tag cancer/v1" in done.stderr
+
+
+def test_an_output_that_could_not_be_written_is_a_failure_on_record_too(trained):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "scripts/deploy.py"], cwd=trained.root, env=trained.env, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("deploy: No space left on device.") and len(done.stderr.splitlines()) == 1
+    assert trained.sql("SELECT status FROM runs ORDER BY id DESC LIMIT 1") == [("failed",)] and trained.sql("SELECT version FROM production") == [(2,)]

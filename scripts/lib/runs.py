@@ -108,6 +108,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         run = begin(script, values, reads, brief)
         with db.explained():
             code = work(run)
+        sys.stdout.flush()  # whoever asked is told before the record says done; a full disk under the output is a failure
         error = None
     except UserError as problem:
         code, error = problem.code, str(problem)
@@ -117,7 +118,6 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         code, error = 130, "interrupted"
         print(f"{script}: interrupted. What was finished is kept; type the command again to go on.", file=sys.stderr)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code, error = 1, "the reader of its output went away"
     except OSError as problem:
         code, error = 1, explain(problem)
@@ -126,7 +126,16 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         import traceback
         code, error = 1, f"{type(problem).__name__}: {problem}"
         traceback.print_exc()
+    discard_unwritten()
     return close(run, code, error, time.monotonic() - began)
+
+
+def discard_unwritten() -> None:
+    """What stdout could not take has been told of: Python would fail once more over it, with an exit code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(problem: OSError) -> str:
