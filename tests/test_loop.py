@@ -89,6 +89,18 @@ def test_a_drop_is_exit_3_with_one_alert_that_clears_when_it_is_over(live):
     assert live.make("check", code=2).returncode == 2
 
 
+def test_whoever_is_told_of_a_drop_is_told_of_the_days_of_the_drop(live):
+    """A good day and a bad one: together they would still be near the floor."""
+    later = (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("predict", CSV=world(live, 9, rows=60), OUT=live.root.parent / "answers-9.csv", LEAN_NOW=later)
+    live.run("label", CSV=outcomes(live, 9, wrong=40), LEAN_NOW=later)
+    line = live.run("check", code=3, LEAN_NOW=later).stdout
+    told = re.fullmatch(r"cancer v1: accuracy (0\.\d+) \[.*\] since (\S+), 360 labels for 360 matured predictions \(100.0%\), floor 0.9\d*: dropped\n", line)
+    assert told and float(told[1]) < 0.5 and told[2] == later[:10]
+    assert live.sql("SELECT since FROM checks") == [(told[2],)]
+
+
 def test_nothing_new_is_read_twice_and_a_rewritten_log_is_read_again(live):
     live.run("label", CSV=outcomes(live, 1))
     live.run("check")

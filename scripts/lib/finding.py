@@ -28,6 +28,7 @@ class Finding(Record):
     alarm_at: float | None
     expected: float | None
     verdict: str  # healthy, dropped, unknown
+    since: str | None  # the day or hour of the first prediction that value, low and high are of; None: all that have a label
     needed: int  # labels without which there is no verdict
 
     def words(self, model: str) -> str:
@@ -37,7 +38,8 @@ class Finding(Record):
             hope = f"; its scores let one expect accuracy {self.expected:.3f} (blind to a change of concept)" if self.expected is not None else ""
             return f"{model} v{self.version}: not enough labels yet: {share}, {self.needed} needed{hope}"
         interval = f" [{self.low:.4f}, {self.high:.4f}]" if self.low is not None else ""
-        return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}, {share}{floor}: {self.verdict}"
+        since = f" since {self.since}" if self.since else ""
+        return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}{since}, {share}{floor}: {self.verdict}"
 
 
 def basis(run: Run, paths: ModelPaths, known: Registry, matures: int, needed: int, until: str) -> str:

@@ -22,9 +22,9 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
     everything = db.outcomes(run.db, paths.name, live.number, "9999")
     expected = expectation(everything)
     figures = by_sequence(run, paths, conf, known, rows, until)  # always fed: the automatic rollback goes by it under either rule
-    value, low, high, floor, evidence, alarm_at, verdict = simple(conf, known, rows) if conf.monitor.rule == "simple" else figures
+    value, low, high, since, floor, evidence, alarm_at, verdict = simple(conf, known, rows) if conf.monitor.rule == "simple" else figures
     return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
-                   evidence, alarm_at, expected if conf.task == "classification" else None, verdict, conf.monitor.min_labels)
+                   evidence, alarm_at, expected if conf.task == "classification" else None, verdict, since, conf.monitor.min_labels)
 
 
 def cutoff_hour(conf: Config) -> str:
@@ -48,7 +48,8 @@ def simple(conf: Config, known: Registry, rows):
     floor = 1 - bounds.of_live(conf, known)[0] if higher else bounds.acceptable(conf, known, known.live.number)
     verdict = sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher)
     low, high = sequential.wilson_interval(sums / labels, labels) if labels and higher else (None, None)
-    return value, *((1 - high, 1 - low) if low is not None else (None, None)), floor, None, None, verdict
+    since = f"{min(row['hour'] for row in chosen)}:00" if labels < sum(row["labels"] for row in rows) else None
+    return value, *((1 - high, 1 - low) if low is not None else (None, None)), since, floor, None, None, verdict
 
 
 def in_window(rows, window: str) -> list:
@@ -92,7 +93,8 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     worst = next(each for each in state.references if each.name == decision.reference)
     higher = conf.task == "classification"
     floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bounds.acceptable(conf, known, known.live.number)
-    return *recent(conf, known, rows), floor, decision.statistic, decision.limit, decision.verdict
+    first = date.fromordinal(min(day.number for day in suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
+    return *recent(conf, known, rows, first), floor, decision.statistic, decision.limit, decision.verdict
 
 
 def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
@@ -105,8 +107,12 @@ def labels_under_suspicion(run: Run, paths: ModelPaths, known: Registry) -> int:
     state = told_state(run, paths, known.deployments[-1].number)
     if state is None:
         return 0
-    days = (*state.recent, *([state.today] if state.today else ()))
-    return int(sum(day.labels for day in days[-(state.spell + 1):]))
+    return int(sum(day.labels for day in suspicious_days(state)))
+
+
+def suspicious_days(state: sequential.State) -> tuple[Day, ...]:
+    """The days since when the evidence for a drop has been growing."""
+    return (*state.recent, *([state.today] if state.today else ()))[-(state.spell + 1):]
 
 
 def limits(state: sequential.State) -> list[float]:
@@ -125,18 +131,24 @@ def since_deployment(rows, deployment, state: sequential.State | None) -> list[d
     return [{**row, "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in map(dict, rows) if row["hour"] >= deployment.entry["time"][:13]]
 
 
-def recent(conf: Config, known: Registry, rows) -> tuple[float | None, float | None, float | None]:
-    """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae)."""
-    days = sorted({row["hour"][:10] for row in rows if row["labels"]})[-RECENT:]
-    chosen = [row for row in rows if days and row["hour"][:10] >= days[0]]
+def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | None, float | None, float | None, str | None]:
+    """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae), and since when.
+
+    first: the day since when a drop is suspected, which then is the first of them. Whoever is told of a drop is not told
+    of the good days before it; days chosen for being bad look a little worse than they were.
+    """
+    days = sorted({row["hour"][:10] for row in rows if row["labels"]})
+    shown = [day for day in days if day >= first][-RECENT:]
+    chosen = [row for row in rows if shown and row["hour"][:10] >= shown[0]]
     labels, losses, squares, errors = (sum(row[name] for row in chosen) for name in ("labels", "losses", "squares", "errors"))
     if not labels:
-        return None, None, None
+        return None, None, None, None
+    since = shown[0] if shown != days else None
     if conf.task == "classification":
         low, high = sequential.wilson_interval(losses / labels, labels)
-        return 1 - losses / labels, 1 - high, 1 - low
+        return 1 - losses / labels, 1 - high, 1 - low, since
     half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bounds.acceptable(conf, known, known.live.number)
-    return errors / labels, max(errors / labels - half, 0.0), errors / labels + half
+    return errors / labels, max(errors / labels - half, 0.0), errors / labels + half, since
 
 
 def new_days(rows, binary: bool) -> list[Day]:

@@ -327,4 +327,8 @@ JOIN versions v ON v.model = d.model AND v.version = d.version
 ORDER BY last.model;
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED)
+SINCE = """
+ALTER TABLE checks ADD COLUMN since TEXT;  -- of the predictions from then on are value, low and high; NULL: of all
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE)
