@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from lib import approval, audit, config, git, registry, runs, versions
+from lib import approval, audit, config, git, registry, remote, runs, versions
 from lib.approval import Approval
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
@@ -29,7 +29,7 @@ def work(run: Run) -> int:
         given = approve(paths, version, key, allowed)
         if not recorded(paths, version, given):
             audit.add(paths.audit, run, "approve", version=version.number, sha256=version.sha256, approval=given.tag, signer=given.signer)
-    registry.push(run, paths)
+    remote.push(run, paths)
     print(f"next: make deploy MODEL={paths.name} VERSION={version.number}")
     return 0
 

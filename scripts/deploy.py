@@ -5,18 +5,19 @@ make deploy MODEL=churn VERSION=3 REASON="v4 is slow"
 """
 import sys
 
-from lib import live, registry, runs
+from lib import live, registry, remote, runs
 from lib.runs import Run
 
 
 def work(run: Run) -> int:
     paths = run.model()
     number = run.version()
+    remote.refuse_behind(paths)
     with run.lock(paths):
         known = registry.settle(run, paths)
         version = known.chosen(number, paths.name)
         live.make_live(run, paths, known, version, "deploy", run.options["REASON"] or ("named by hand" if number is not None else "the newest"))
-    registry.push(run, paths)
+    remote.push(run, paths)
     return 0
 
 

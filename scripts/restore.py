@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from lib import db, files, git, lfs, recovery, registry, runs, tags, versions
+from lib import db, files, git, lfs, recovery, registry, remote, runs, tags, versions
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.progress import Progress
@@ -22,7 +22,7 @@ def work(run: Run) -> int:
     origin = git.remote(run.root)
     if origin:
         with Progress(f"fetching from {origin.name}"):
-            fetch(run, origin.name)
+            fetch(run, origin)
     names = [run.options["MODEL"]] if run.options["MODEL"] else tags.models(run.root)
     if not names and not run.options["FROM"]:
         raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))
@@ -45,16 +45,19 @@ def trying(run: Run, problems: list[str], action: Callable, *arguments):
             problems.append(str(error))
 
 
-def fetch(run: Run, origin: str) -> None:
+def fetch(run: Run, origin: git.Remote) -> None:
     before = set(git.tag_names(run.root))
+    _, others = git.tags_elsewhere(run.root, origin, "")
     try:
+        if others:  # and what follows from these
+            raise Failed(remote.another(origin, others))
         git.fetch_tags(run.root, origin)
     except Failed as error:
         print(f"{run.script}: warning: {error} Going on with the tags that are here.", file=sys.stderr)
         return
     new = len(set(git.tag_names(run.root)) - before)
     if new:
-        print(f"{new} tags fetched from {origin}")
+        print(f"{new} tags fetched from {origin.name}")
 
 
 def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:

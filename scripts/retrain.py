@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import check
 import drift
-from lib import alerts, approval, audit, clock, config, db, drift_watch, files, fingerprints, live, monitor, parts, registry, runs, tags, versions
+from lib import alerts, approval, audit, clock, config, db, drift_watch, files, fingerprints, live, monitor, parts, registry, remote, runs, tags, versions
 from lib.errors import Busy, Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.finding import Finding
@@ -58,7 +58,7 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool, accepts
             raise
         print(f"{paths.name}: skipped: {busy}")
         return 0
-    registry.push(run, paths)
+    remote.push(run, paths)
     alerts.resolve(run, paths.name, "failed")
     return code
 
@@ -204,6 +204,7 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
     from lib import retraining, training
     training.check_before_reading(conf)
+    remote.refuse_behind(paths)
     features = paths.features.read_bytes() if paths.features.exists() else None
     try:
         found = take_in(run, paths, conf, known)

@@ -5,7 +5,7 @@ make rollback MODEL=churn VERSION=2 REASON="complaints from Lyon"
 """
 import sys
 
-from lib import db, live, registry, runs, tags
+from lib import db, live, registry, remote, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.tags import Registry
@@ -21,7 +21,7 @@ def work(run: Run) -> int:
             print(f"{known.live.name} is live: the rollback that broke off had got so far, and is complete now. To go back further: make rollback MODEL={paths.name}")
         else:
             go_back(run, paths, known, number)
-    registry.push(run, paths)
+    remote.push(run, paths)
     return 0
 
 

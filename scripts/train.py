@@ -5,7 +5,7 @@ make train MODEL=churn FORCE=1     # trains anyway
 """
 import sys
 
-from lib import audit, files, fingerprints, parts, registry, runs, tags, versions
+from lib import audit, files, fingerprints, parts, registry, remote, runs, tags, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
 from lib.tags import Registry
@@ -19,7 +19,7 @@ def work(run: Run) -> int:
         with run.lock(paths):
             train(run, paths, registry.settle(run, paths), force)
     finally:
-        registry.push(run, paths)
+        remote.push(run, paths)
     return 0
 
 
@@ -35,6 +35,7 @@ def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Ver
     if not why:
         print(f"{paths.name}: nothing has changed since v{known.newest.number} (FORCE=1 trains anyway)")
         return None
+    remote.refuse_behind(paths)
     run.record()
     print(f"{paths.name}: training, because of {why}", flush=True)
     return make_version(run, paths, known, conf or load_config(paths), features, found, inputs, why, then)

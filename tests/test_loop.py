@@ -259,11 +259,13 @@ def test_the_webhook_gets_each_alert_once_and_a_dead_one_loses_none(live, webhoo
     assert "warning: the webhook did not take 1 alert(s): ConnectionRefusedError. The next command tries again." in done.stderr
     Webhook.answer = 500
     assert "it answered 500" in live.run("check", code=3, WEBHOOK_URL=webhook).stderr
+    tomorrow = (datetime.now(timezone.utc) + timedelta(hours=25)).isoformat()
+    assert "check: ALERT cancer: the webhook has not taken an alert since " in live.run("check", code=3, WEBHOOK_URL=webhook, LEAN_NOW=tomorrow).stderr
     Webhook.answer = 200
     live.run("check", code=3, WEBHOOK_URL=webhook)
     live.run("check", code=3, WEBHOOK_URL=webhook)
-    assert len(Webhook.got) == 2 and Webhook.got[1]["text"].startswith("cancer: cancer v1: accuracy 0.")
-    assert live.sql("SELECT attempts, delivered IS NOT NULL FROM alerts") == [(3, 1)]
+    assert len(Webhook.got) == 4 and Webhook.got[2]["text"].startswith("cancer: cancer v1: accuracy 0.")
+    assert live.sql("SELECT kind, attempts, delivered IS NOT NULL, resolved IS NOT NULL FROM alerts") == [("dropped", 4, 1, 0), ("webhook", 1, 1, 1)]
     everything = "".join(path.read_text(errors="replace") for path in [live.root / "metrics.db", live.root / "models/cancer/audit.jsonl"])
     assert "/secret" not in everything
 

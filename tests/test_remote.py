@@ -1,6 +1,7 @@
 """Pushing to a bare repository at a path, and bringing everything back from it in a new clone."""
 import shutil
 import subprocess
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from conftest import Project
@@ -58,9 +59,52 @@ def test_a_remote_that_is_down_costs_a_warning_and_the_next_command_tries_again(
     done = trained.run("rollback")
     assert "cancer v1 is live" in done.stdout
     assert done.stderr.startswith("rollback: warning: 1 tag(s) of cancer not yet on the remote 'origin':") and done.stderr.endswith("The next command tries again.\n")
+    assert trained.sql("SELECT kind FROM alerts") == []
+    tomorrow = (datetime.now(timezone.utc) + timedelta(hours=25)).isoformat()
+    for told in (True, False):  # whoever reads mail is told after a day, and once
+        assert ("train: ALERT cancer: 1 tag(s) of cancer not yet on the remote 'origin':" in trained.run("train", LEAN_NOW=tomorrow).stderr) == told
     (tmp_path / "away").rename(bare)
     assert trained.run("train").stderr == ""
     assert "refs/tags/cancer/deploy-3\n" in trained.git("ls-remote", "--tags", "origin")
+    assert trained.sql("SELECT kind, resolved IS NOT NULL FROM alerts") == [("push", 1)]
+
+
+def test_who_is_behind_the_remote_takes_in_first_what_was_made_elsewhere(pushed, tmp_path):
+    trained, bare = pushed
+    other = clone(trained, bare, tmp_path / "other")
+    other.run("restore")
+    made = other.run("train", FORCE=1)
+    assert made.stdout.endswith("cancer: pushed to origin: cancer/v3\n") and made.stderr == ""  # what came from there is not sent back
+    before = trained.git("for-each-ref")
+    for script in ("train", "deploy"):
+        assert trained.run(script, code=2, FORCE=1 if script == "train" else "").stderr == f"{script}: origin has cancer/v3, made on another machine. Take that in first: make restore MODEL=cancer\n"
+    assert trained.git("for-each-ref") == before
+    trained.run("restore")
+    assert "cancer v3 is live (deployment 3" in trained.run("deploy").stdout
+    trained.run("verify")
+
+
+@pytest.mark.slow
+def test_of_two_that_were_made_at_the_same_time_the_second_is_told_and_the_first_can_give_way(pushed, tmp_path):
+    trained, bare = pushed
+    other = clone(trained, bare, tmp_path / "other")
+    other.run("restore")
+    bare.rename(tmp_path / "away")
+    other.run("rollback")
+    trained.run("rollback", REASON="the same moment")
+    (tmp_path / "away").rename(bare)
+    other.run("train")
+    told = "origin has another cancer/deploy-3 than this machine: two were made at the same time. One of the two must go: see README.md, More than one machine."
+    assert trained.run("train").stderr == f"train: warning: 1 tag(s) of cancer not yet on the remote 'origin': {told}\n"
+    assert trained.run("deploy", code=2).stderr == f"deploy: {told}\n"
+    assert told in trained.run("restore").stderr
+    trained.run("rollback", VERSION=2)  # who must go back need not settle that first
+    trained.git("lfs", "push", "--all", "origin")
+    trained.git("push", "-q", "--force", "--prune", "origin", "refs/tags/cancer/*:refs/tags/cancer/*")
+    assert trained.run("train").stderr == ""
+    fresh = clone(trained, bare, tmp_path / "fresh")
+    assert "cancer: v2 is live, 4 deployments on record" in fresh.run("restore").stdout
+    fresh.run("verify")
 
 
 def test_without_a_remote_nothing_is_said_of_it(trained):

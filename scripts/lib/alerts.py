@@ -3,11 +3,13 @@ import json
 import os
 import stat
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from lib import clock, db
 from lib.runs import Run
 
+PATIENCE = timedelta(days=1)  # so long the remote or the webhook may fail before a person is told
 TIMEOUT = 10  # seconds for the webhook
 URL_FILE = ".webhook"  # at the project's root, readable by its owner only
 
@@ -42,7 +44,12 @@ def deliver(run: Run) -> None:
             db.alert_tried(run.db, alert["id"], None if problem else clock.now())
         if problem:
             print(f"{run.script}: warning: the webhook did not take {len(waiting)} alert(s): {problem}. The next command tries again.", file=sys.stderr)
+            if datetime.fromisoformat(clock.now()) - datetime.fromisoformat(waiting[0]["raised"]) > PATIENCE:
+                raise_alert(run, waiting[0]["model"], "webhook", f"the webhook has not taken an alert since {waiting[0]['raised']}: {problem}")
             return
+    for alert in db.all_open_alerts(run.db):
+        if alert["kind"] == "webhook":
+            resolve(run, alert["model"], "webhook")
 
 
 def webhook(root: Path) -> str | None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 from lib import files
@@ -25,6 +26,7 @@ LARGEST_POINTER = 1024  # bytes
 MOST_NAMES = 500  # files that are fetched by name; beyond it all of the tag's are
 STALE = 2  # seconds after which a lock file of git's is a dead one's
 REMOTES = re.compile(rb"\[\s*(remote|include)|worktreeconfig", re.I)  # what a remote's address needs in the repository's config
+SOON = 15  # seconds in which a remote is to answer where a person waits for it
 PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
 
 
@@ -325,11 +327,12 @@ def remotes(root: Path) -> dict[str, str]:
     return {name.removeprefix("remote.").removesuffix(".url"): url for name, _, url in (row.partition(" ") for row in rows)}
 
 
-def unpushed(root: Path, to: Remote, prefix: str) -> list[str]:
-    """Tags below a prefix that the remote is not known to have."""
-    out = line(root, "for-each-ref", "--format=%(refname)", f"refs/tags/{prefix}", f"{to.pushed}{prefix}").splitlines()
-    pushed = {name.removeprefix(to.pushed) for name in out if name.startswith(to.pushed)}
-    return [name for name in (ref.removeprefix("refs/tags/") for ref in out if ref.startswith("refs/tags/")) if name not in pushed]
+def unpushed(root: Path, to: Remote, prefix: str) -> dict[str, datetime]:
+    """Tags below a prefix that the remote is not known to have, and when each was made."""
+    out = line(root, "for-each-ref", "--format=%(refname) %(creatordate:iso-strict)", f"refs/tags/{prefix}", f"{to.pushed}{prefix}").splitlines()
+    made = {name: when for name, _, when in (row.partition(" ") for row in out)}
+    return {name.removeprefix("refs/tags/"): datetime.fromisoformat(when) for name, when in made.items()
+            if name.startswith("refs/tags/") and f"{to.pushed}{name.removeprefix('refs/tags/')}" not in made}
 
 
 def unlike_pushed(root: Path, prefix: str) -> list[str]:
@@ -340,17 +343,26 @@ def unlike_pushed(root: Path, prefix: str) -> list[str]:
     return sorted({name for name, made in there if here.get(name, made) != made})
 
 
-def push(root: Path, to: Remote, names: list[str]) -> None:
-    """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. Raises Failed."""
-    run(root, "lfs", "push", to.name, *names, timeout=3600)
-    run(root, "push", "--quiet", "--no-verify", to.name, *(f"refs/tags/{name}" for name in names), timeout=600)
+def push(root: Path, to: Remote, prefix: str, names: list[str]) -> list[str]:
+    """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. All or none; returns those that were not there. Raises Failed."""
+    there, here = remote_tags(root, to.name, prefix), tag_objects(root, prefix)
+    missing = [name for name in names if there.get(name) != here[name]]
+    if missing:
+        run(root, "lfs", "push", to.name, *missing, timeout=3600)
+        run(root, "push", "--quiet", "--atomic", "--no-verify", to.name, *(f"refs/tags/{name}" for name in missing), timeout=600)
     remove_stale_locks(*(folder(root) / to.pushed).rglob("*.lock"))
     run(root, "update-ref", "--stdin", stdin="".join(f"update {to.pushed}{name} refs/tags/{name}\n" for name in names).encode())
+    return missing
 
 
-def remote_tags(root: Path, source: str, prefix: str) -> dict[str, str]:
+def tag_objects(root: Path, prefix: str) -> dict[str, str]:
+    rows = line(root, "for-each-ref", "--format=%(refname:strip=2) %(objectname)", f"refs/tags/{prefix}").splitlines()
+    return dict(row.split() for row in rows)
+
+
+def remote_tags(root: Path, source: str, prefix: str, timeout: float = 120) -> dict[str, str]:
     """The tag objects that the remote has below a prefix, asked now. Failed if it can't be reached."""
-    rows = line(root, "ls-remote", "--refs", source, f"refs/tags/{prefix}*", timeout=120).splitlines()
+    rows = line(root, "ls-remote", "--refs", source, f"refs/tags/{prefix}*", timeout=timeout).splitlines()
     return {name.removeprefix("refs/tags/"): commit for commit, name in (row.split("\t") for row in rows)}
 
 
@@ -364,8 +376,18 @@ def pointers(root: Path) -> set[str]:
     return {match[1].decode() for match in found if match}
 
 
-def fetch_tags(root: Path, source: str) -> None:
-    run(root, "fetch", "--quiet", "--no-write-fetch-head", source, "refs/tags/*:refs/tags/*", timeout=600)
+def tags_elsewhere(root: Path, to: Remote, prefix: str) -> tuple[list[str], list[str]]:
+    """The tags below a prefix that the remote has and this repository does not, and those that are others there; none if it can't be reached soon."""
+    try:
+        there = remote_tags(root, to.name, prefix, SOON)
+    except Failed:
+        return [], []
+    here = tag_objects(root, prefix)
+    return [name for name in there if name not in here], [name for name, made in there.items() if here.get(name, made) != made]
+
+
+def fetch_tags(root: Path, source: Remote) -> None:
+    run(root, "fetch", "--quiet", "--no-write-fetch-head", source.name, "refs/tags/*:refs/tags/*", timeout=600)
 
 
 def fetch_lfs(root: Path, tags: list[str], names: list[str] | None = None) -> None:

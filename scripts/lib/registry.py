@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lib import audit, db, files, git, tags, versions
 from lib.approval import Approval
-from lib.errors import Failed, Refused
+from lib.errors import Refused
 from lib.files import ModelPaths
 from lib.runs import Run
 from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
@@ -236,21 +236,3 @@ def switch(run: Run, paths: ModelPaths, registry: Registry, version: Version, ac
                        replaced=registry.live.number if registry.live else None, reason=reason, **({"approved_by": approval.signer} if approval else {}))
     git.add_tag(paths.root, tag, version.commit, message(tag, paths, line))
     return settle(run, paths).deployments[-1]
-
-
-def push(run: Run, paths: ModelPaths) -> None:
-    """Send what the remote does not have yet; after the lock is let go of, since it can take long.
-
-    A remote that can't be reached costs a warning, and the next command tries again.
-    """
-    to = git.remote(paths.root)
-    names = git.unpushed(paths.root, to, f"{paths.name}/") if to else []
-    if not names:
-        return
-    from lib.progress import Progress
-    try:
-        with Progress(f"pushing {len(names)} tags to {to.name}"):
-            git.push(paths.root, to, names)
-        print(f"{paths.name}: pushed to {to.name}: {', '.join(names)}")
-    except Failed as error:
-        print(f"{run.script}: warning: {len(names)} tag(s) of {paths.name} not yet on the remote {to.name!r}: {error} The next command tries again.", file=sys.stderr)
