@@ -35,7 +35,7 @@ def back_up(run: Run) -> int:
     if to.stat().st_dev == run.root.stat().st_dev:
         print(f"backup: warning: {run.options['TO']} is on the same file system as the project; a disk that dies takes both", file=sys.stderr)
     tally = Tally()
-    with backups.hold(to, f"backup by {run.user}", 0 if run.trigger == "cron" else runs.LOCK_WAIT):
+    with files.lock(to / ".lock", f"backup by {run.user}", 0 if run.trigger == "cron" else runs.LOCK_WAIT, f"the backup in {to}"):
         files.write(to / backups.HOW, backups.TEXT.format(root=run.root, host=run.host, to=to).encode())
         made = copy_all(run, to, tally)
         verified = keeping.verify(run, to, made, tally)

@@ -19,7 +19,7 @@ def work(run: Run) -> int:
     models = [watched.gather(run.root, records.get(name, Records()), name, now) for name in runs.model_names(run.root)]
     shown = [model for model in models if model.name == named] if named else models
     folder = run.root / "models"
-    with files.lock(folder / ".report.lock", f"report by {run.user}", runs.LOCK_WAIT):
+    with files.lock(folder / ".report.lock", f"report by {run.user}", runs.LOCK_WAIT, "the report"):
         files.sweep_temporaries(folder)
         with Progress("report", len(shown), "models") as progress:
             text = report.page(run.root, shown, None if named else records.get("", Records()), now, f"{run.host}, {run.root}", progress.at)

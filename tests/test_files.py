@@ -252,6 +252,12 @@ def test_the_lock_of_a_killed_holder_is_free_at_once(tmp_path, holder):
         pass
 
 
+def test_who_waits_in_vain_is_told_what_for(tmp_path, holder):
+    with pytest.raises(Busy, match=r" is at work on your crontab\. Try again when it is done\.\Z"):
+        with files.lock(tmp_path / "m/.lock", "another make cron", 0, "your crontab"):
+            pass
+
+
 def test_a_lock_is_free_again_after_an_error_and_names_nobody(tmp_path):
     path = tmp_path / "m/.lock"
     with pytest.raises(ValueError):

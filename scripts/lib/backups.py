@@ -5,14 +5,13 @@
     data/          the logs, each at least as long as the list says
     state/…/       metrics.db, and files/ with what else is not in git: the audits, uncommitted edits
 """
-import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lib import clock, files, git, mirror, parts
-from lib.errors import Busy, Failed, UserError
+from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.names import NAME
 
@@ -109,17 +108,6 @@ def place(root: Path, text: str) -> Path:
     except OSError as error:
         raise UserError(f"TO={text} can't be written ({error.strerror}).") from None
     return inside
-
-
-@contextlib.contextmanager
-def hold(to: Path, owner: str, wait: float):
-    """One at a time in one folder."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(files.lock(to / ".lock", owner, wait))
-        except Busy as busy:
-            raise Failed(f"another backup into {to} is under way: {str(busy).partition(' is at work')[0]}. Try again when it is done.") from None
-        yield
 
 
 def models(root: Path) -> list[str]:

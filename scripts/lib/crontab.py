@@ -32,7 +32,7 @@ def without_block(table: str, root: Path) -> str:
 
 def change(make) -> bool:
     """Replace the user's table by make(table), under a lock, and read it again; whether anything changed."""
-    with files.lock(Path(f"/tmp/.lean-mlops-crontab-{os.getuid()}.lock"), "another make cron", 30):
+    with files.lock(Path(f"/tmp/.lean-mlops-crontab-{os.getuid()}.lock"), "another make cron", 30, "your crontab"):
         before = read()
         after = make(before)
         if after == before:

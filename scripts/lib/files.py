@@ -212,12 +212,12 @@ def canonical_json(value) -> bytes:
 
 
 @contextlib.contextmanager
-def lock(path: Path, owner: str, wait: float):
-    """Hold the file's flock; the kernel lets go of it when the process dies. Raises Busy after `wait` seconds."""
+def lock(path: Path, owner: str, wait: float, on: str = "this model"):
+    """Hold the file's flock; the kernel lets go of it when the process dies. Raises Busy after `wait` seconds. on: what it guards, in words."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        acquire(descriptor, wait)
+        acquire(descriptor, wait, on)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{owner} (pid {os.getpid()}, since {time.strftime('%H:%M:%S')})\n".encode(), 0)
         yield
@@ -226,7 +226,7 @@ def lock(path: Path, owner: str, wait: float):
         os.close(descriptor)
 
 
-def acquire(descriptor: int, wait: float) -> None:
+def acquire(descriptor: int, wait: float, on: str) -> None:
     deadline, told = time.monotonic() + wait, False
     while True:
         try:
@@ -236,7 +236,7 @@ def acquire(descriptor: int, wait: float) -> None:
                 raise
         holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another command"
         if time.monotonic() >= deadline:
-            raise Busy(f"{holder} is at work on this model. Try again when it is done.")
+            raise Busy(f"{holder} is at work on {on}. Try again when it is done.")
         if not told:
             print(f"waiting for {holder}, at most {wait:.0f} seconds", file=sys.stderr, flush=True)
             told = True
