@@ -228,7 +228,7 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     number = registry.next_number(run, known, paths.name)
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
-    version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()])
+    version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()], known.newest)
     if conf.deploy.approval == "signed":
         return wait_for_approval(run, paths, reason, version, window, p_value)
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)

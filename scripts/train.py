@@ -58,10 +58,13 @@ def first_rows(run: Run, paths: ModelPaths, conf) -> list[parts.Part]:
 
 def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str, then: dict | None) -> tags.Version:
     """then: the newest version's manifest."""
+    from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
-    from lib import dataset, training  # scikit-learn takes seconds to import: not when nothing has changed
+    from lib import dataset
+    reading = ThreadPoolExecutor(1).submit(dataset.read, found, conf)  # on the other core, while scikit-learn is imported here
+    from lib import training  # that takes a second: not when nothing has changed
     training.check_before_reading(conf)
-    rows = dataset.read(found, conf)
+    rows = reading.result()
     split = dataset.split(rows, conf, cutoff(then, conf))
     candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
     training.record(run, candidate)
@@ -80,7 +83,7 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
     staged, facts = training.stage(run, paths, number, candidate, inputs, found, why, texts)
     extra = [str(path.relative_to(paths.root)) for path in (paths.config, paths.features) if path.exists()]
-    version = registry.publish(run, paths, number, staged, facts, extra)
+    version = registry.publish(run, paths, number, staged, facts, extra, known.newest)
     print(f"{paths.name}: v{number} registered, tag {version.tag}, model {version.sha256[:12]}, card models/{paths.name}/v{number}/card.md")
     signed = conf.deploy.approval == "signed"
     print(f"next: {f'make approve MODEL={paths.name} VERSION={number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")

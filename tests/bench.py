@@ -175,9 +175,24 @@ def processes(bench: Bench, script: str, version: str) -> str:
 
 def training(bench: Bench) -> None:
     """train 100,000 rows"""
+    import numpy as np
     source = new_model(bench)
-    bench.pairs("train, 100,000 x 30", lambda number: bench.typed(bench.script("train"), MODEL="big", FORCE="1"),
-                lambda number: bench.typed([PYTHON, FLOORS / "train.py", source]), 3)
+    holdout = bench.folder / "holdout.npy"
+    np.save(holdout, split_of(bench))
+    floor = [PYTHON, FLOORS / "train.py", source, holdout]
+    bench.pairs("train, 100,000 x 30", lambda number: bench.typed(bench.script("train"), MODEL="big", FORCE="1"), lambda number: bench.typed(floor), 5)
+    theirs = float(subprocess.run(floor, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0])
+    ours, = bench.sql("SELECT value FROM versions WHERE model = 'big' ORDER BY version DESC LIMIT 1")[0]
+    if abs(ours - theirs) > 1e-9:
+        raise SystemExit(f"the floor of train has not fitted the same: accuracy {theirs} on its holdout, ours {ours}")
+
+
+def split_of(bench: Bench):
+    """Which rows of `big` examine, as `train` splits them."""
+    from lib import config, dataset, parts
+    from lib.files import ModelPaths
+    conf, paths = config.load(bench.project / "models/big/model.toml"), ModelPaths(bench.project, "big")
+    return dataset.split(dataset.read(parts.check(paths), conf), conf, None).holdout
 
 
 def new_model(bench: Bench) -> Path:

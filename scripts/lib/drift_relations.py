@@ -49,8 +49,8 @@ def _score(column, coded, label):
         middle = (np.cumsum(counts) - counts / 2) / counts.sum()
         return np.append(2 * middle - 1, 0.0)[coded]
     share = column["counts"][column["labels"].index(label)] / valid
-    known = np.array([value is not None for value in coded])
-    return np.where(known, np.array([value == label for value in coded]) - share, 0.0)
+    cells = np.array(coded, dtype=object)
+    return np.where(cells != None, (cells == label) - share, 0.0)  # noqa: E711 of each cell
 
 
 def sample(rows: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def fit_relations(columns: dict, coded: dict, rows: int) -> dict | None:
     weights = np.round(precision / np.diag(precision), 4)  # column j turns a row into residual j
     residuals = scores @ weights
     # Leverage of a row on the regression of j on the others, by the block inverse: no refit for each row.
-    quadratic = np.einsum("ij,jk,ik->i", scores, precision, scores)[:, None]
+    quadratic = ((scores @ precision) * scores).sum(axis=1)[:, None]
     leverage = np.clip((quadratic - residuals**2 * np.diag(precision)) / n, 0, 0.9)
     residuals = residuals / (1 - leverage)
     firm = _firm(scores, residuals, leverage)

@@ -127,10 +127,11 @@ def tags(root: Path, prefix: str) -> list[Tag]:
     return sorted(found, key=lambda tag: [int(part) if part.isdigit() else 0 for part in re.findall(r"\d+\Z", tag.name)])
 
 
-def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str]) -> Tag:
+def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str], before: str | None = None) -> Tag:
     """Publish the working tree's code and the given paths as an annotated tag on top of HEAD; touches no branch and no index.
 
-    contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not.
+    contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not. before: a tag that
+    may have some of it: what it has is not read again, so that a version costs what is new in it.
     """
     base = head(root)
     with private_index(root, tag.partition("/")[0]) as index:
@@ -140,11 +141,28 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
             run(root, "add", "-u", env=env)
         else:
             run(root, "add", "--", *(name for name in PROJECT if (root / name).exists()), env=env)
-        run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(paths).encode(), env=env)
+        known = stored_already(root, before, contents) if before else {}
+        run(root, "update-index", "-z", "--index-info", stdin="".join(f"{entry}\0" for entry in known.values()).encode(), env=env)
+        run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(path for path in paths if path not in known).encode(), env=env)
         check_pointers(root, contents, env)
+        os.utime(index, (time.time() + 10,) * 2)  # files as young as the index would be read, and cleaned, once more
         tree = line(root, "write-tree", env=env)
         commit = line(root, "commit-tree", "--no-gpg-sign", *(["-p", base] if base else []), "-m", tag, tree, env=env)
     return add_tag(root, tag, commit, message)
+
+
+def stored_already(root: Path, tag: str, contents: dict[str, str]) -> dict[str, str]:
+    """Those paths whose pointer a tag has and whose Git LFS object is here, with their entry in the tag's tree."""
+    rows = run(root, "ls-tree", "-r", "-z", f"refs/tags/{tag}", "--", "data").decode().split("\0")
+    entries = {path: row for row in rows if (path := row.partition("\t")[2]) in contents}
+    pointers = {path: POINTER.match(blob or b"") for path, blob in zip(entries, read_blobs(root, [entry.split()[2] for entry in entries.values()]).values())} if entries else {}
+    return {path: entries[path] for path, pointer in pointers.items() if pointer and pointer[1].decode() == contents[path] and whole_object(root, pointer)}
+
+
+def whole_object(root: Path, pointer: re.Match) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return lfs_object(root, pointer[1].decode()).stat().st_size == int(pointer[2])
+    return False
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
 """How good predictions are: metrics with bootstrap intervals."""
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,7 @@ def statistic(name: str, answers: Answers) -> Callable[[np.ndarray], float]:
     """
     if name in SHARES:
         matrix, wanted = confusion(answers)
-        return lambda weights: share(name, matrix(weights), wanted)
+        return lambda weights: float(share(name, matrix(weights), wanted))
     if name == "log_loss":
         return mean_of(-np.log(np.clip(chosen_probability(answers), np.finfo(float).eps, 1)))
     if name == "brier":
@@ -113,44 +113,63 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 def chosen_probability(answers: Answers) -> np.ndarray:
     """The probability given to each row's true class, shape (n,); 0 for a class the model does not know."""
     place = {name: i for i, name in enumerate(answers.classes)}
-    index = np.array([place.get(name, -1) for name in answers.truth])
+    index = np.array([place.get(name, -1) for name in answers.truth.tolist()])
     return np.where(index >= 0, answers.probabilities[np.arange(len(index)), index], 0.0)
 
 
-def statistics(names: list[str], answers: Answers) -> Callable[[np.ndarray], list[float]]:
-    """Several metrics as one function of row weights, with one confusion matrix for all that come from it."""
+def statistics(names: list[str], answers: Answers) -> Callable[[Iterable[np.ndarray]], np.ndarray]:
+    """Several metrics as one function of resamples' row weights, shape (resamples, metrics), with one confusion matrix for all that come from it."""
     matrix, wanted = confusion(answers) if any(name in SHARES for name in names) else (None, None)
     others = {name: statistic(name, answers) for name in names if name not in SHARES}
 
-    def values(weights: np.ndarray) -> list[float]:
-        counted = matrix(weights) if matrix else None
-        return [share(name, counted, wanted) if name in SHARES else others[name](weights) for name in names]
+    def values(resamples: Iterable[np.ndarray]) -> np.ndarray:
+        counted, measured = [], []
+        for weights in resamples:
+            counted.append(matrix(weights) if matrix else 0.0)
+            measured.append([each(weights) for each in others.values()])
+        columns = dict(zip(others, np.array(measured).T))
+        stack = np.array(counted)
+        return np.column_stack([columns[name] if name in columns else share(name, stack, wanted) for name in names])
 
     return values
 
 
 def confusion(answers: Answers) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
     """The confusion matrix, shape (true classes, classes said), as a function of row weights; and the classes that precision is about."""
-    classes, codes = np.unique(np.concatenate([answers.truth, answers.values]).astype(str), return_inverse=True)
-    n, k = len(answers.truth), len(classes)
-    cells = codes[:n] * k + codes[n:]
+    truth, said = ([str(name) for name in side.tolist()] for side in (answers.truth, answers.values))
+    classes = np.array(sorted({*truth, *said}))
+    place = {name: i for i, name in enumerate(classes.tolist())}
+    n, k = len(truth), len(classes)
+    cells = np.fromiter((place[a] * k + place[b] for a, b in zip(truth, said)), np.intp, n)
+    by_cell = np.argsort(cells, kind="stable")
+    filled, starts = np.unique(cells[by_cell], return_index=True)
     wanted = np.flatnonzero(classes == answers.positive) if answers.positive else np.arange(k)
 
-    return lambda weights: np.bincount(cells, weights, k * k).reshape(k, k), wanted
+    def matrix(weights: np.ndarray) -> np.ndarray:
+        counted = np.zeros(k * k)
+        counted[filled] = np.add.reduceat(weights.take(by_cell), starts)  # half the time of a bincount
+        return counted.reshape(k, k)
+
+    return matrix, wanted
 
 
-def share(name: str, matrix: np.ndarray, wanted: np.ndarray) -> float:
-    """A metric of the confusion matrix. Precision, recall and f1 are of the positive class, or the mean over classes without one."""
-    hits, said, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+def share(name: str, matrix: np.ndarray, wanted: np.ndarray):
+    """A metric of the confusion matrix, or of each of a stack. Precision, recall and f1 are of the positive class, or the mean over classes without one."""
+    hits, said, true = np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-2), matrix.sum(axis=-1)
     if name == "accuracy":
-        return float(hits.sum() / matrix.sum())
+        return hits.sum(axis=-1) / matrix.sum(axis=(-2, -1))
     if name == "balanced_accuracy":
-        return float(np.mean(hits[true > 0] / true[true > 0]))
+        return ratios(hits, true).sum(axis=-1) / (true > 0).sum(axis=-1)
+    if not len(wanted):
+        return np.zeros(matrix.shape[:-2])
     top = {"precision": hits, "recall": hits, "f1": 2 * hits}[name]
     bottom = {"precision": said, "recall": true, "f1": said + true}[name]
-    if not len(wanted):
-        return 0.0
-    return float(np.mean(np.divide(top, bottom, out=np.zeros(len(hits)), where=bottom > 0)[wanted]))  # 0 where undefined, as scikit-learn's zero_division
+    return ratios(top, bottom)[..., wanted].mean(axis=-1)
+
+
+def ratios(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """0 where undefined, as scikit-learn's zero_division."""
+    return np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0)
 
 
 def auc_statistic(answers: Answers) -> Callable[[np.ndarray], float]:
@@ -165,13 +184,17 @@ def auc_statistic(answers: Answers) -> Callable[[np.ndarray], float]:
 def ranked(scores: np.ndarray, hit: np.ndarray) -> Callable[[np.ndarray], float]:
     positive, negative = np.flatnonzero(hit), np.flatnonzero(~hit)
     negative = negative[np.argsort(scores[negative], kind="stable")]
+    positive = positive[np.argsort(scores[positive], kind="stable")]  # what is looked up in turn lies side by side
     low, high = (np.searchsorted(scores[negative], scores[positive], side) for side in ("left", "right"))
+    ties = bool((low != high).any())
 
     def value(weights: np.ndarray) -> float:
-        total = np.concatenate([[0.0], np.cumsum(weights[negative])])
-        chosen = weights[positive]
+        total = np.zeros(len(negative) + 1)
+        np.cumsum(weights.take(negative), out=total[1:])
+        chosen = weights.take(positive)
         pairs = chosen.sum() * total[-1]
-        return dot(chosen, total[low] + total[high]) / 2 / float(pairs) if pairs else np.nan  # ties count half
+        below = total.take(low)
+        return dot(chosen, below + total.take(high) if ties else 2 * below) / 2 / float(pairs) if pairs else np.nan  # ties count half
 
     return value
 
@@ -206,15 +229,16 @@ def available(names: tuple[str, ...], answers: Answers) -> list[str]:
 
 def score(names: list[str], answers: Answers, resamples: int, seed: int, label: str = "all") -> list[Score]:
     """Each metric with its percentile bootstrap interval (Efron 1979), all on the same resamples of the rows."""
+    if not names:
+        return []
     measured = statistics(names, answers)
     n = len(answers.truth)
-    values = measured(np.ones(n))
+    values = measured([np.ones(n)])[0].tolist()
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.array([measured(weights) for weights in watched(n, resamples, seed)])
+        drawn = measured(watched(n, resamples, seed))
     tail = 100 * (1 - CONFIDENCE) / 2
     ends = [widened(name, value, *interval(column, tail), examined(name, answers)) for name, value, column in zip(names, values, drawn.T)]
-    low, high = np.array(ends).T if names else ([], [])
-    return [Score(label, name, value, float(a), float(b), n) for name, value, a, b in zip(names, values, low, high)]
+    return [Score(label, name, value, float(low), float(high), n) for name, value, (low, high) in zip(names, values, ends)]
 
 
 def examined(name: str, answers: Answers) -> int:

@@ -2,6 +2,7 @@
 import hashlib
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -194,11 +195,12 @@ def holdout_file(candidate: Candidate) -> bytes:
     """The holdout rows, by key, with the truth and what the model said before any refit."""
     a = candidate.answers
     many = a.probabilities is not None and len(a.classes) > 2
-    rows = [["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])]]
     score = scoring.score_of(a.values, a.probabilities, a.classes, a.positive)
-    for i, key in enumerate(candidate.rows.keys[candidate.split.holdout].tolist()):
-        rows.append([f"{key:016x}", a.truth[i], a.values[i], "" if score is None else repr(float(score[i])), *(map(repr, a.probabilities[i].tolist()) if many else [])])
-    return "".join(csvfile.lines(rows)).encode()
+    keys = [f"{key:016x}" for key in candidate.rows.keys[candidate.split.holdout].tolist()]
+    columns = [keys, a.truth.tolist(), a.values.tolist(), [""] * len(keys) if score is None else map(repr, score.astype(float).tolist()),
+               *([map(repr, column) for column in a.probabilities.T.tolist()] if many else [])]
+    header = ["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])]
+    return "".join(csvfile.lines([header, *zip(*columns)])).encode()
 
 
 def read_holdout(content: bytes, conf: Config, manifest: dict) -> tuple[np.ndarray, Answers]:
@@ -243,14 +245,13 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
     score = scoring.score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
     rows_of = {number: int(count) for number, count in zip(*np.unique(candidate.rows.parts, return_counts=True))}
+    profiled = ThreadPoolExecutor(1).submit(baseline_file, candidate, learnt, score)  # NumPy's work, for the most part, which leaves room for ours
     content = {
         **texts,
         "model.joblib": model.dump(fitted),
         "holdout.csv": holdout_file(candidate),
         "metrics.json": as_json({"headline": conf.metric, "scores": [asdict(score) for score in candidate.scores], "comparison": asdict(candidate.comparison) if candidate.comparison else None,
                                  "gates": [asdict(gate) for gate in candidate.verdicts], "params": candidate.params, "search": asdict(candidate.searched) if candidate.searched else None}),
-        "baseline.json": profile.as_json({**profile.baseline(candidate.rows.frame[learnt], conf, candidate.answers.values, score),
-                                          "calibration": finite(profile.calibration(candidate.answers.values == candidate.answers.truth, score, candidate.answers.positive is not None)) if score is not None else None}),
         "environment.json": as_json(fingerprints.environment()),
     }
     headline = next(score for score in candidate.scores if score.name == conf.metric and score.slice == "all")
@@ -265,6 +266,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
                 "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "holdout": candidate.split.how, "refit": candidate.final is not None,
                 "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
     content["card.md"] = card.write(manifest, candidate, inputs).encode()
+    content["baseline.json"] = profiled.result()
     manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
     staged = paths.folder / f"{versions.STAGED}v{number}"
     files.remove_folder(staged)
@@ -273,6 +275,13 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
         (staged / name).write_bytes(data)
     check_reload(content["model.joblib"], conf, texts.get("features.py"), candidate, fitted)
     return staged, facts
+
+
+def baseline_file(candidate: Candidate, learnt: np.ndarray, score: np.ndarray | None) -> bytes:
+    """What later rows and answers are compared with: a profile of the rows that were learnt from, and of what was said of the holdout."""
+    a = candidate.answers
+    told = profile.baseline(candidate.rows.frame[learnt], candidate.model.config, a.values, score)
+    return profile.as_json({**told, "calibration": finite(profile.calibration(a.values == a.truth, score, a.positive is not None)) if score is not None else None})
 
 
 def check_reload(content: bytes, conf: Config, features: bytes | None, candidate: Candidate, fitted) -> None:

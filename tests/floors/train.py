@@ -1,4 +1,4 @@
-"""Read, fit the same pipeline, score the same share of rows, dump. Argument: the CSV.
+"""Read, fit the same pipeline on the same rows, score the same holdout, dump. Arguments: the CSV, and a file that names the rows of the holdout.
 
 Leaves out what makes a version of a model: validation, intervals, gates, the profile, hashes, git, Git LFS, the record.
 """
@@ -18,7 +18,7 @@ rows = pd.read_csv(sys.argv[1])
 truth = rows.pop("y").to_numpy(object)
 numeric = [name for name in rows if name.startswith("x")]
 categorical = [name for name in rows if name.startswith("c")]
-holdout = np.random.default_rng(0).random(len(rows)) < 0.2
+holdout = np.load(sys.argv[2])
 encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, max_categories=100)
 columns = ColumnTransformer([("numeric", "passthrough", numeric), ("categorical", encoder, categorical)])
 estimator = HistGradientBoostingClassifier(random_state=0, categorical_features=[False] * len(numeric) + [True] * len(categorical))
