@@ -1,4 +1,5 @@
 """model.toml read: every key, with the nearest right one for a wrong one. What its values may be is in config_rules."""
+import functools
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -73,7 +74,7 @@ def parse_section(cls, raw, where: str):
         values["nullable"] = float(values["nullable"])
     if cls is Column and "values" in values and isinstance(values["values"], list):
         values["values"] = tuple(value if isinstance(value, str) else shown(value) for value in values["values"])
-    for item in fields(cls):
+    for item in fields_of(cls):
         if item.name in values:
             if isinstance(values[item.name], list):
                 values[item.name] = tuple(values[item.name])
@@ -85,8 +86,11 @@ def parse_section(cls, raw, where: str):
         raise UserError(f"`{where}.{missing[0]}` is missing.") from None
 
 
+fields_of = functools.cache(fields)
+
+
 def check_keys(raw: dict, cls, where: str) -> None:
-    known = [f.name for f in fields(cls)]
+    known = [f.name for f in fields_of(cls)]
     for key in raw:
         if key not in known:
             import difflib

@@ -8,6 +8,10 @@ from lib.errors import UserError
 from lib.names import nearest
 from lib.settings import Column, Config, Drift
 
+KINDS = {
+    "str": (str, "a text in quotes"), "int": (int, "a whole number"), "float": ((int, float), "a number"), "bool": (bool, "true or false"),
+    "dict": (dict, "a table"), "tuple[str, ...]": (tuple, "a list of texts"),
+}
 TASKS = ("classification", "regression")
 COLUMN_TYPES = ("number", "integer", "category", "boolean", "text", "time")
 REQUIREMENTS = ("not_worse", "better", "off")
@@ -45,12 +49,8 @@ def check(config: Config) -> None:
 
 
 def check_type(value, annotation, where: str) -> None:
-    kinds = {
-        "str": (str, "a text in quotes"), "int": (int, "a whole number"), "float": ((int, float), "a number"), "bool": (bool, "true or false"),
-        "dict": (dict, "a table"), "tuple[str, ...]": (tuple, "a list of texts"),
-    }
     name = annotation if isinstance(annotation, str) else annotation.__name__ if annotation in (str, int, float, bool, dict) else str(annotation)
-    kind, words = kinds[name.removesuffix(" | None")]
+    kind, words = KINDS[name.removesuffix(" | None")]
     wrong_bool = isinstance(value, bool) and kind is not bool
     wrong_item = kind is tuple and isinstance(value, tuple) and not all(isinstance(item, str) for item in value)
     if not isinstance(value, kind) or wrong_bool or wrong_item:

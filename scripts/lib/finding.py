@@ -1,4 +1,5 @@
 """What a check found, and whether it still stands: a check with nothing new says again what the last one said."""
+import functools
 import json
 from pathlib import Path
 
@@ -49,7 +50,12 @@ def basis(run: Run, paths: ModelPaths, known: Registry, matures: int, needed: in
     """
     return json.dumps({"config": files.sha256(paths.config), "deployment": known.deployments[-1].tag, "version": known.live.manifest_sha256,
                        "matures": matures, "needed": needed, "counted": tuple(db.counted(run.db, paths.name, known.live.number, until)),
-                       "states": files.sha256_json(db.detector_states(run.db, paths.name)), "code": files.sha256_json([files.sha256(Path(__file__).with_name(name)) for name in CODE])})
+                       "states": files.sha256_json(db.detector_states(run.db, paths.name)), "code": code()})
+
+
+@functools.cache
+def code() -> str:
+    return files.sha256_json([files.sha256(Path(__file__).with_name(name)) for name in CODE])
 
 
 def standing(run: Run, paths: ModelPaths, known: Registry) -> tuple[Finding, str] | None:

@@ -20,8 +20,7 @@ def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, ac
     if known.live and known.live.number == version.number:
         print(f"{version.name} is live already")
         return
-    from lib import config
-    given = approval.required(paths, config.load(paths.config), version) if action != "rollback" else None
+    given = approval.required(paths, version) if action != "rollback" else None
     check_usable(paths, version)
     for line in side_by_side(version, known.live if action != "retrain" else None):  # which has compared them on the same rows
         print(line)
