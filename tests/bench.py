@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -327,6 +328,29 @@ def copies(bench: Bench, count: int) -> list[str]:
     return names
 
 
+def report(bench: Bench) -> None:
+    """report of 100 models with a year of daily figures"""
+    names = copies(bench, 100)
+    days = [(date.today() - timedelta(days=back)).isoformat() for back in range(365, 0, -1)]
+    with contextlib.closing(sqlite3.connect(bench.project / "metrics.db")) as connection, connection:
+        for table in ("versions", "deployments"):
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] not in ("id", "tag_object")]
+            taken = ", ".join({"model": "?1", "tag": "?1 || substr(tag, 7)"}.get(name, name) for name in columns)
+            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {table} WHERE model = 'cancer'", ((name,) for name in names))
+        each = [(name, day, i) for name in names for i, day in enumerate(days)]
+        connection.executemany("INSERT INTO outcomes (model, version, hour, metric, predictions, labels, losses) VALUES (?, 1, ? || 'T12', 'accuracy', 100, 90, ?)",
+                               ((name, day, 5 + i % 7) for name, day, i in each))
+        connection.executemany("INSERT INTO checks (run_id, model, version, time, rule, metric, value, labels, matured, verdict) VALUES (1, ?, 1, ? || 'T13:00:00Z', 'sequential', 'accuracy', 0.9, 90, 100, 'healthy')",
+                               ((name, day) for name, day, _ in each))
+        connection.executemany("INSERT INTO drift_windows (id, run_id, model, version, time, rows, first, last, level, budget, verdict, words) "
+                               "VALUES (?, 1, ?, 1, ? || 'T14:00:00Z', 100, ? || 'T00:00:00Z', ? || 'T12:00:00Z', 0.01, 0.01, 'ok', '')",
+                               ((number, name, day, day, day) for number, (name, day, _) in enumerate(each, start=1000)))
+        connection.executemany("INSERT INTO drift (run_id, window_id, model, version, time, \"column\", measure, value, verdict) VALUES (1, ?, ?, 1, ? || 'T14:00:00Z', ?, 'psi', ?, 'ok')",
+                               ((number, name, day, f"mean {column}", 0.01 * (i % 9)) for number, (name, day, i) in enumerate(each, start=1000) for column in ("radius", "area", "texture")))
+    found = [(bench.typed(bench.script("report"), MODEL=""), Cost(3.0, 3.0)) for _ in range(4)]
+    bench.add("report of 100 models, a year of daily figures", found[1:], "the floor is the 3 s it may take")
+
+
 BASELINE, WINDOW, COLUMNS = 50_000, 10_000, 30
 
 
@@ -457,7 +481,7 @@ def fill(bench: Bench) -> None:
 
 
 QUICK = (start, switch, record, drift, scoring, training)
-LONG = (logs, many, search, database)
+LONG = (report, logs, many, search, database)
 
 
 def line(row: Row) -> str:

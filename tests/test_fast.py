@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from lib import files, git
 from worlds import outcomes
 
 
@@ -68,6 +69,24 @@ def test_a_segment_that_a_power_cut_left_short_is_read_again_from_the_log(live):
     segment.write_bytes(segment.read_bytes()[:200])
     assert live.run("check").stdout == before
     assert live.sql("SELECT sum(predictions), sum(labels) FROM outcomes") == [(300, 300)]
+
+
+def test_a_part_that_a_version_has_is_not_stored_again_as_long_as_its_object_is_here(trained):
+    part, tag = "data/cancer/train/0001.csv", "cancer/v1"
+    digest = files.sha256(trained.root / part)
+    assert set(git.stored_already(trained.root, tag, {part: digest})) == {part}
+    assert git.stored_already(trained.root, tag, {part: "0" * 64}) == {}
+    git.lfs_object(trained.root, digest).unlink()
+    assert git.stored_already(trained.root, tag, {part: digest}) == {}
+    trained.run("train", MODEL="cancer", FORCE="1")
+    assert files.sha256(git.lfs_object(trained.root, digest)) == digest
+    assert git.read_blobs(trained.root, [f"cancer/v1:{part}"]).popitem()[1] == git.read_blobs(trained.root, [f"cancer/v2:{part}"]).popitem()[1]
+
+
+@pytest.mark.parametrize("chosen, used", [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_wants_them_to_spin(trained, chosen, used):
+    (trained.root / "models/cancer/features.py").write_text("import os\n\nprint('waiting:', os.environ['OMP_WAIT_POLICY'])\n\n\ndef build(rows):\n    return rows\n")
+    assert f"waiting: {used}\n" in trained.run("train", MODEL="cancer", **chosen).stdout
 
 
 def test_a_command_that_only_looks_writes_its_row_once_when_it_ends(trained):

@@ -7,15 +7,18 @@ grows with n and not with the log. The segments are a cache: without them, the l
 import io
 import mmap
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from lib import files
+from lib.errors import UserError
 
 ROW = np.dtype([("key", "u8"), ("hour", "i4"), ("version", "i4"), ("value", "u8")])
 KEY = 0  # the row of a segment's array that holds the keys
 SEALED = 200_000  # rows; a smaller segment may be merged with what comes next
+HEADER = re.compile(rb"\x93NUMPY\x01\0..\{'descr': '<u8', 'fortran_order': False, 'shape': \(3, (\d+)\), \} *\n", re.S)  # as np.save writes it
 
 
 def in_order(keys: np.ndarray) -> np.ndarray:
@@ -46,9 +49,13 @@ class Segments:
 
     def open(self, name: str) -> np.ndarray:
         """A segment, mapped: what is looked at is read. Held for as long as it is searched, so that one is in memory at a time."""
-        with open(self.folder / name, "rb") as file:
-            start = 10 + int.from_bytes(file.read(10)[8:], "little")  # of format 1.0, which np.save writes; np.load takes ten times as long to find it
-            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), "<u8", offset=start).reshape(3, -1)
+        path = self.folder / name
+        with open(path, "rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+        header = HEADER.match(content)  # which np.load takes ten times as long to understand
+        if not header or len(content) - header.end() != 24 * int(header[1]):
+            raise UserError(f"{path} was cut short. Remove it: the next check makes it anew from the logs.")
+        return np.frombuffer(content, "<u8", offset=header.end()).reshape(3, -1)
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All rows with one of the keys, the earlier segments first: (place in keys, rows)."""
