@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, scores, scoring, search, tags, versions
 from lib.config import Config
@@ -280,7 +281,8 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
 def baseline_file(candidate: Candidate, learnt: np.ndarray, score: np.ndarray | None) -> bytes:
     """What later rows and answers are compared with: a profile of the rows that were learnt from, and of what was said of the holdout."""
     a = candidate.answers
-    told = profile.baseline(candidate.rows.frame[learnt], candidate.model.config, a.values, score)
+    with threadpool_limits(1, "blas"):  # whose threads take longer to meet than a profile's small products take
+        told = profile.baseline(candidate.rows.frame[learnt], candidate.model.config, a.values, score)
     return profile.as_json({**told, "calibration": finite(profile.calibration(a.values == a.truth, score, a.positive is not None)) if score is not None else None})
 
 
