@@ -142,7 +142,8 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
         else:
             run(root, "add", "--", *(name for name in PROJECT if (root / name).exists()), env=env)
         known = stored_already(root, before, contents) if before else {}
-        run(root, "update-index", "-z", "--index-info", stdin="".join(f"{entry}\0" for entry in known.values()).encode(), env=env)
+        if known:
+            run(root, "update-index", "-z", "--index-info", stdin="".join(f"{entry}\0" for entry in known.values()).encode(), env=env)
         run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(path for path in paths if path not in known).encode(), env=env)
         check_pointers(root, contents, env)
         os.utime(index, (time.time() + 10,) * 2)  # files as young as the index would be read, and cleaned, once more
@@ -155,7 +156,9 @@ def stored_already(root: Path, tag: str, contents: dict[str, str]) -> dict[str, 
     """Those paths whose pointer a tag has and whose Git LFS object is here, with their entry in the tag's tree."""
     rows = run(root, "ls-tree", "-r", "-z", f"refs/tags/{tag}", "--", "data").decode().split("\0")
     entries = {path: row for row in rows if (path := row.partition("\t")[2]) in contents}
-    pointers = {path: POINTER.match(blob or b"") for path, blob in zip(entries, read_blobs(root, [entry.split()[2] for entry in entries.values()]).values())} if entries else {}
+    ids = {path: row.split()[2] for path, row in entries.items()}
+    blobs = read_blobs(root, sorted(set(ids.values()))) if ids else {}
+    pointers = {path: POINTER.match(blobs[made] or b"") for path, made in ids.items()}
     return {path: entries[path] for path, pointer in pointers.items() if pointer and pointer[1].decode() == contents[path] and whole_object(root, pointer)}
 
 
