@@ -83,6 +83,14 @@ def messy(n, rng) -> pd.DataFrame:
     })
 
 
+def uncorrelated(n, rng) -> pd.DataFrame:
+    """Columns that go together without correlation: a and b in their sizes but not in their signs, u with the square of x."""
+    size, x = np.abs(rng.normal(size=n)), rng.normal(size=n)
+    signs = rng.choice([-1, 1], (2, n))
+    return pd.DataFrame({"a": size * signs[0], "b": (size + 0.3 * np.abs(rng.normal(size=n))) * signs[1], "x": x, "u": x**2 + 0.3 * rng.normal(size=n),
+                         **{f"c{i}": rng.normal(size=n) for i in range(8)}, "plan": rng.choice(["basic", "plus", "gold"], n, p=[0.6, 0.3, 0.1])})
+
+
 def split(frame, rows: int, rng):
     order = rng.permutation(len(frame))
     return tuple(frame.iloc[part].reset_index(drop=True) for part in (order[rows:], order[:rows]))

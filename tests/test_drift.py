@@ -279,6 +279,59 @@ def test_text_is_judged_by_its_length(rng):
     assert "median length 7" in lines_of(report)[0]
 
 
+# The domain classifier
+
+
+def classified(report):
+    return next(finding for finding in report.findings if finding.measure.measure == "domain classifier")
+
+
+@pytest.mark.parametrize("changed, named", [("a", "`a`, `b`"), ("u", "`u`, `x`"), ("x", "`u`, `x`")])
+def test_columns_that_no_longer_go_together_are_told_by_the_classifier_where_no_other_measure_tells(rng, changed, named):
+    profile = baseline_of(simulation.uncorrelated(5000, rng))
+    window = simulation.uncorrelated(300, rng)
+    assert lines_of(compare(profile, as_window(window))) == []
+    window[changed] = rng.permutation(window[changed])
+    report = compare(profile, as_window(window))
+    assert found(report) == {("(all columns)", "domain classifier")} and report.verdict == "drift"
+    measure = classified(report).measure
+    assert 0.6 < measure.value < 0.85 and measure.p < 1e-6
+    assert lines_of(report) == [f"the rows are unlike those of training in {named} taken together: a classifier tells them apart, AUC {measure.value:.2f} where chance gives 0.50"]
+    assert classified(compare(profile, as_window(window))).measure == measure  # the same rows get the same answer
+    assert compare(profile | {"sample": None}, as_window(window)).verdict == compare({k: v for k, v in profile.items() if k != "sample"}, as_window(window)).verdict == "ok"
+
+
+def test_the_classifier_adds_no_line_where_its_columns_have_theirs(rng):
+    profile, window = baseline_of(simulation.uncorrelated(5000, rng)), simulation.uncorrelated(1000, rng)
+    report = compare(profile, as_window(window.assign(c0=window["c0"] + 1)))
+    assert classified(report).verdict == "drift" and classified(report).measure.now == ["c0"]
+    assert len(lines_of(report)) == 1 and lines_of(report)[0].startswith("`c0` moved up")
+    spoiled = compare(profile, as_window(window.assign(x=window["x"] * 100)))
+    assert classified(spoiled).verdict == "drift" and not any("classifier" in line for line in lines_of(spoiled))
+
+
+def test_too_few_rows_or_columns_have_no_classifier(rng):
+    profile = baseline_of(simulation.uncorrelated(500, rng))
+    assert not any(f.measure.measure == "domain classifier" for f in compare(profile, as_window(simulation.uncorrelated(19, rng))).findings)
+    assert baseline_of({"x": rng.normal(size=500)})["sample"] is None
+
+
+def test_the_sample_is_two_thousand_rows_of_a_character_each(rng):
+    sample = baseline_of(simulation.uncorrelated(20_000, rng))["sample"]
+    assert {len(line) for line in sample["rows"]} == {2000} and len(sample["rows"]) == len(sample["names"]) == 15
+    assert np.unique(list(sample["rows"][0])).size == 32  # ranks: each of the steps as often as the others
+
+
+@pytest.mark.parametrize("name, baseline, rows, checks", [("uncorrelated", 100, 30, 60), ("uncorrelated", 3000, 400, 40), ("messy", 500, 200, 40)])
+def test_the_classifier_keeps_to_its_level(name, baseline, rows, checks):
+    draw, rng, smallest = getattr(simulation, name), np.random.default_rng(5), []
+    for _ in range(checks // 10):
+        base = draw(baseline, rng)
+        profile = profile_columns(base, types_of(base))
+        smallest += [classified(compare(profile, as_window(draw(rows, rng)))).measure.p for _ in range(10)]
+    assert np.mean(np.array(smallest) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / checks)
+
+
 # Whatever comes in
 
 

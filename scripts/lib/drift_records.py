@@ -4,6 +4,7 @@ from dataclasses import dataclass
 PROFILE_FORMAT = 2  # of baseline.json; a version with an earlier one can't be checked
 RELATIONS = ("residual shift", "residual spread", "slope")  # how a column goes with the others
 OUTPUTS = ("(prediction)", "(score)")
+TOGETHER = "(all columns)"  # where a measure is of whole rows
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Floors:
     column: float = 0.025
     residual: float = 0.02
     relation: float = 0.05  # of R squared
+    classifier: float = 0.55  # AUC, of which chance gives 0.5
     missing: float = 0.02
     out_of_range: float = 0.01
     vanished: float = 0.01

@@ -1,12 +1,11 @@
-"""How the columns go together: the one multivariate test, from a few numbers a column.
+"""How each column goes with the others, from a few numbers a column.
 
 Each column is predicted from all the others by a ridge regression on rank scores. Where that works, two things are watched:
 the residual (Hawkins 1991, regression-adjusted variables), which moves when a column shifts against the others, and
 residual x prediction, whose mean is zero as long as the slope holds (Cox 1958, calibration slope) and falls when
 a column is permuted, swapped or flipped. Ranks only, so a value x100 is merely "largest" and p-values keep in the tail.
 
-A classifier that tells baseline rows from current ones asks the same question, but of rows that would have to be kept, and
-takes seconds. What this does not see is a dependence without correlation (y = x squared) that changes.
+What this does not see is a dependence without correlation (y = x squared) that changes: drift_classifier does.
 """
 import numpy as np
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lib.drift_cells import code, typed
+from lib.drift_classifier import domain_classifier
 from lib.drift_columns import measure_column
-from lib.drift_records import OUTPUTS, Floors, Measure
+from lib.drift_records import OUTPUTS, TOGETHER, Floors, Measure
 from lib.drift_relations import compare_relations
 
 HOURS = 8760  # in a year
 SAVED = 0.1  # of a year's false alarms, for checks that come seldom
 SPENT = 0.2  # of what is saved, by one check
 # Shares of the level: more for what changes most often and shows in no other measure, little for what shows in others too.
-WEIGHTS = {"rank shift": 3, "categories": 3, "residual shift": 2, "slope": 2, "outputs": 2, "out of range": 0.25, "vanished category": 0.25,
+WEIGHTS = {"rank shift": 3, "categories": 3, "residual shift": 2, "slope": 2, "domain classifier": 2, "outputs": 2, "out of range": 0.25, "vanished category": 0.25,
            "unseen category": 3, "missing share": 2, "turned constant": 0.5, "left constant": 0.5, "not whole": 0.5}
 
 
@@ -88,6 +89,8 @@ def measure_window(profile: dict, window: Mapping, outputs: Mapping, rows: int, 
     if profile["relations"]:
         found = compare_relations(profile["relations"], profile["columns"], coded)
         measured += [Measure(name, what, m.value, m.p, "drift", floors.residual if what == "residual shift" else floors.relation) for name, what, m in found]
+    if told := profile.get("sample") and domain_classifier(profile["sample"], profile["columns"], coded, rows):  # versions of before have no sample
+        measured.append(Measure(TOGETHER, "domain classifier", told[0].value, told[0].p, "drift", floors.classifier, now=told[1]))
     return measured
 
 

@@ -1,5 +1,5 @@
 """Findings in plain words, one line a column."""
-from lib.drift_records import RELATIONS, Measure
+from lib.drift_records import RELATIONS, TOGETHER, Measure
 from lib.drift_verdict import Finding, Report
 
 UNIT = ("scale", "far out of range")
@@ -11,6 +11,9 @@ def describe(report: Report) -> list[tuple[Finding, str]]:
     lines, told = [], set()
     related = any(finding.verdict == "drift" and finding.measure.measure in RELATIONS for finding in report.findings)
     for finding in report.findings:
+        if finding.measure.column == TOGETHER:
+            lines += [(finding, classified(finding.measure))] if news(finding, report) else []
+            continue
         relation = finding.measure.measure in RELATIONS
         # A spoiled column takes its relations with it: one line is enough.
         key = RELATIONS if relation and related else finding.measure.column
@@ -19,6 +22,17 @@ def describe(report: Report) -> list[tuple[Finding, str]]:
         told.add(key)
         lines.append((finding, together(report) if relation else f"{subject(finding.measure.column)} {words(finding, report)}"))
     return lines
+
+
+def news(finding: Finding, report: Report) -> bool:
+    """Whether what tells the rows from those of training is more than has its own line."""
+    others = {each.measure.column for each in report.findings if each.verdict in ("quality", "drift") and each is not finding}
+    return finding.verdict == "drift" and report.verdict != "quality" and not others.issuperset(finding.measure.now)
+
+
+def classified(m: Measure) -> str:
+    """The domain classifier's finding."""
+    return f"the rows are unlike those of training in {some(m.now)} taken together: a classifier tells them apart, AUC {m.value:.2f} where chance gives 0.50"
 
 
 def words(finding: Finding, report: Report) -> str:
@@ -69,8 +83,11 @@ def moved(mine: dict[str, Measure], unit: bool) -> str:
 def together(report: Report) -> str:
     found = [finding.measure.column for finding in report.findings if finding.measure.measure in RELATIONS and finding.verdict == "drift"]
     names = list(dict.fromkeys(found))
-    others = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(f'`{name}`' for name in names[:3])}{others} no longer {'goes' if len(names) == 1 else 'go'} with the other columns as in training (permuted, swapped, or a new source?)"
+    return f"{some(names)} no longer {'goes' if len(names) == 1 else 'go'} with the other columns as in training (permuted, swapped, or a new source?)"
+
+
+def some(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def number(value) -> str:

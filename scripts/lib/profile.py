@@ -1,6 +1,6 @@
 """The baseline of a version: what its columns, predictions and scores looked like at training, a few kB a column.
 
-No training row is kept, and a check of drift needs nothing else, so its cost does not depend on the size of the training data.
+A check of drift needs nothing else, so its cost does not depend on the size of the training data.
 """
 import functools
 import json
@@ -10,6 +10,7 @@ import numpy as np
 
 from lib.config import Config
 from lib.drift_cells import code, typed
+from lib.drift_classifier import keep_rows
 from lib.drift_records import PROFILE_FORMAT
 from lib.drift_relations import fit_relations, sample
 
@@ -53,6 +54,7 @@ def profile_columns(frame, types: dict[str, str], outputs: dict | None = None) -
         "columns": columns,
         "outputs": {name: profile(typed(kind, np.asarray(values)), kind) for name, (kind, values) in (outputs or {}).items()},
         "relations": fit_relations(columns, coded, len(kept)),
+        "sample": keep_rows(columns, coded, len(kept)),
     }
 
 
