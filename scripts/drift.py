@@ -4,6 +4,7 @@ make drift                                        # every model that has somethi
 make drift MODEL=churn
 make drift MODEL=churn ACCEPT=1 REASON="new plan"  # the rows that were found spoiled are all right: retraining may go on
 """
+import os
 import sys
 
 from lib import alerts, config, drift_watch, files, runs, tags
@@ -66,6 +67,7 @@ def show(found: Look) -> Look:
 
 
 def main(argv: list[str] | None = None) -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: on a busy machine threads that wait for each other cost ten times the work
     return runs.execute(__doc__, ("MODEL", "ACCEPT", "REASON"), work, argv)
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from lib.drift_measures import Measured, rank_shift
 from lib.drift_relations import score_matrix, score_names
 
-KEPT = 2_000  # training rows: two kB a column
-MOST = 5_000  # current rows
+ROWS = 2_000  # of either sample at most: two kB a column in the baseline
 FEWEST = 20  # of either sample
 LEVELS = 32
 DIGITS = string.digits + string.ascii_lowercase[:LEVELS - 10]
@@ -30,7 +29,7 @@ def keep_rows(columns: dict, coded: dict, rows: int) -> dict | None:
     names = score_names(columns)
     if len(names) < 2 or rows < FEWEST:
         return None
-    levels = _levels(score_matrix(names, columns, _part(coded, _choose(rows, KEPT))))
+    levels = _levels(score_matrix(names, columns, _part(coded, _choose(rows))))
     return {"names": [list(name) for name in names], "rows": ["".join(DIGITS[level] for level in line) for line in levels.T.tolist()]}
 
 
@@ -45,8 +44,8 @@ def domain_classifier(kept: dict, columns: dict, coded: dict, rows: int) -> tupl
     if rows < FEWEST:
         return None
     names = [tuple(name) for name in kept["names"]]
-    before = np.column_stack([np.searchsorted(ASCII, np.frombuffer(line.encode(), np.uint8)) for line in kept["rows"]])
-    now = _levels(score_matrix(names, columns, _part(coded, _choose(rows, MOST))))
+    before = np.column_stack([np.searchsorted(ASCII, np.frombuffer(line.encode(), np.uint8)).astype(np.int8) for line in kept["rows"]])
+    now = _levels(score_matrix(names, columns, _part(coded, _choose(rows))))
     terms, owners = _terms(np.concatenate([before, now]))
     is_now = np.repeat([False, True], [len(before), len(now)])
     half = np.concatenate([_half(len(before)), _half(len(now))])
@@ -57,8 +56,8 @@ def domain_classifier(kept: dict, columns: dict, coded: dict, rows: int) -> tupl
     return Measured(auc, min(found.p if found.value > 0 else 1.0 for found, _ in told)), leading
 
 
-def _choose(rows: int, most: int) -> np.ndarray:
-    return np.arange(rows) if rows <= most else np.random.default_rng(0).choice(rows, most, replace=False)
+def _choose(rows: int) -> np.ndarray:
+    return np.arange(rows) if rows <= ROWS else np.random.default_rng(0).choice(rows, ROWS, replace=False)
 
 
 def _part(coded: dict, chosen: np.ndarray) -> dict:
@@ -66,7 +65,7 @@ def _part(coded: dict, chosen: np.ndarray) -> dict:
 
 
 def _levels(scores) -> np.ndarray:
-    return np.clip(np.round((scores + 1) / 2 * (LEVELS - 1)), 0, LEVELS - 1).astype(int)
+    return np.clip(np.round((scores + 1) / 2 * (LEVELS - 1)), 0, LEVELS - 1).astype(np.int8)
 
 
 def _half(rows: int) -> np.ndarray:

@@ -44,7 +44,7 @@ FROM drift_windows WHERE time >= :since GROUP BY model, day ORDER BY model, day"
 DRIFT_LAST = "SELECT * FROM drift_windows WHERE id IN (SELECT max(id) FROM drift_windows GROUP BY model)"
 DRIFT_EFFECTS = """
 SELECT model, "column", max(coalesce(abs(value), 9e999) / "limit") AS times FROM drift
-WHERE "limit" > 0 AND window_id IN (SELECT max(id) FROM drift_windows GROUP BY model)
+WHERE "limit" > 0 AND measure <> 'domain classifier' AND window_id IN (SELECT max(id) FROM drift_windows GROUP BY model)
 GROUP BY model, "column" ORDER BY model, drift.id"""
 DRIFT_FOUND = """
 SELECT d.model, d.window_id, d."column", d.verdict, d.measure, d.value, d."limit", d.words FROM drift d
