@@ -12,7 +12,9 @@ from drift_study import as_window, types_of
 from lib import drift_measures as measures
 from lib import drift_tails as tails
 from lib.drift_cells import count_cells, place, to_labels, to_numbers, typed
+from lib.drift_records import Measure
 from lib.drift_verdict import Rules, compare, false_discovery, spend
+from lib.drift_words import classified as classified_words
 from lib.drift_words import describe
 from lib.profile import as_json, profile_columns
 
@@ -308,6 +310,11 @@ def test_the_classifier_adds_no_line_where_its_columns_have_theirs(rng):
     assert len(lines_of(report)) == 1 and lines_of(report)[0].startswith("`c0` moved up")
     spoiled = compare(profile, as_window(window.assign(x=window["x"] * 100)))
     assert classified(spoiled).verdict == "drift" and not any("classifier" in line for line in lines_of(spoiled))
+
+
+def test_one_column_alone_is_not_taken_together():
+    said = classified_words(Measure("(all columns)", "domain classifier", 0.613, now=["x"]))
+    assert said == "the rows are unlike those of training in `x`: a classifier tells them apart, AUC 0.61 where chance gives 0.50"
 
 
 def test_too_few_rows_or_columns_have_no_classifier(rng):

@@ -32,7 +32,8 @@ def news(finding: Finding, report: Report) -> bool:
 
 def classified(m: Measure) -> str:
     """The domain classifier's finding."""
-    return f"the rows are unlike those of training in {some(m.now)} taken together: a classifier tells them apart, AUC {m.value:.2f} where chance gives 0.50"
+    together = " taken together" if len(m.now) > 1 else ""
+    return f"the rows are unlike those of training in {some(m.now)}{together}: a classifier tells them apart, AUC {m.value:.2f} where chance gives 0.50"
 
 
 def words(finding: Finding, report: Report) -> str:
