@@ -297,10 +297,12 @@ def test_after_thirty_days_the_last_window_of_each_day_keeps_its_measures(tmp_pa
     assert connection.execute("SELECT count(*) FROM drift_windows").fetchone()[0] == 72
 
 
-def test_it_needs_neither_pandas_nor_scipy_and_little_memory_and_without_news_no_numpy(live):  # noqa: F811
+def test_it_needs_neither_pandas_nor_scipy_and_little_memory_and_one_thread_and_without_news_no_numpy(live):  # noqa: F811
     for heavy in ("{'pandas', 'sklearn', 'scipy', 'joblib'}", "{'pandas', 'numpy'}"):
         code = (f"import sys; sys.path.insert(0, 'scripts'); import drift; code = drift.main([]); heavy = {heavy} & set(sys.modules); assert not heavy, heavy; "
+                "import os; assert len(os.listdir('/proc/self/task')) == 1, 'threads'; "
                 "print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) // 1024); sys.exit(code)")
-        done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env=live.env, capture_output=True, text=True)
+        env = {name: value for name, value in live.env.items() if name != "OMP_NUM_THREADS"}
+        done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert int(done.stdout.split()[-1]) < 60
