@@ -20,7 +20,7 @@ def measure_column(name: str, base: dict, coded, values, floors: Floors) -> list
     elif "labels" in base:
         more = measure_labels(name, base, coded, rows - missing, floors)
     else:
-        more = measure_numbers(name, base, coded, values[~np.isnan(values)], floors)
+        more = measure_numbers(name, base, coded, np.sort(values)[:rows - missing], floors)  # NaN comes last
     return found + ([replace(measure, of="length") for measure in more] if base["type"] == "text" else more)
 
 
