@@ -10,9 +10,7 @@ import logging
 import os
 import sys
 import warnings
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 os.environ |= {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
 warnings.filterwarnings("ignore")
 logging.disable(logging.CRITICAL)

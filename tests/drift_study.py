@@ -13,12 +13,14 @@ Honest i.i.d. samples of any size from data sets of a few hundred rows:
 drift_rivals.py sets Evidently and NannyML beside it.
 """
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from lib.drift_cells import typed
 from lib.drift_verdict import Rules, compare
 from lib.profile import cells_of, profile_columns
@@ -228,7 +230,7 @@ def study(name, kind, n, m, checks, scenarios, seed=0, against=None, per_baselin
 def main(kind, n, m, checks):
     results = {name: study(name, kind, int(n), int(m), int(checks), SCENARIOS) for name in SETS}
     rules = list(results["wine"]["no change"])
-    print(f"{kind}: baseline {n}, window {m}, {checks} checks a set and scenario; mean of the four sets, then each set's default")
+    print(f"{kind}: baseline {n}, window {m}, {checks} checks a set and scenario; mean of the four sets at the level of an hourly and of a first check, then each set's default")
     print("| scenario |", " | ".join(rules), "|", " | ".join(SETS), "|")
     print("|---" * (len(rules) + 1 + len(SETS)) + "|")
     for scenario in results["wine"]:
