@@ -27,7 +27,7 @@ def work(run: Run) -> int:
             if named:
                 raise
             print(f"check: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
-            alerts.raise_alert(run, name, "failed", f"check failed: {error}")
+            alerts.raise_alert(run, name, "check failed", f"check failed: {error}")
             failed = True
     alerts.deliver(run)
     return 3 if "dropped" in verdicts else 1 if failed else 0
@@ -50,6 +50,7 @@ def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | Non
             raise
         print(f"{paths.name}: another check is at work; skipped")
         return []
+    alerts.resolve(run, paths.name, "check failed")
     print(found.words(paths.name))
     tell(run, paths, found)
     return [found]

@@ -101,6 +101,13 @@ def test_whoever_is_told_of_a_drop_is_told_of_the_days_of_the_drop(live):
     assert live.sql("SELECT since FROM checks") == [(told[2],)]
 
 
+def test_a_check_that_failed_is_an_alert_until_one_succeeds(live):
+    edit(live, "[columns]", "[column]")
+    assert "check: ALERT cancer: check failed: " in live.run("check", code=1).stderr
+    edit(live, "[column]", "[columns]")
+    assert "cancer: the alert 'check failed' is over\n" in live.run("check").stdout
+
+
 def test_nothing_new_is_read_twice_and_a_rewritten_log_is_read_again(live):
     live.run("label", CSV=outcomes(live, 1))
     live.run("check")

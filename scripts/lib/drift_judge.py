@@ -75,7 +75,7 @@ def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: 
     for kind in ("quality", "drift"):
         found = [words for finding, words in told if finding.verdict == kind]
         tell(run, paths, live, kind, found) if found else calm(run, paths, live, kind, report.rows, rules)
-    lines = [headline(live, profile, window, report, told), *(line_of(*one) for one in told)]
+    lines = [headline(live, profile, window, told), *(line_of(*one) for one in told)]
     return Look(report.verdict, (*lines, *([how_to_accept(paths)] if report.verdict == "quality" else [])), serious[0] if serious else "")
 
 
@@ -115,7 +115,7 @@ def calm(run: Run, paths: ModelPaths, live: Version, kind: str, rows: int, rules
         audit.add(paths.audit, run, "clear", version=live.number, kind=kind)
 
 
-def headline(live: Version, profile: dict, window: Window, report: Report, told) -> str:
+def headline(live: Version, profile: dict, window: Window, told) -> str:
     span = f"at {minute(window.first)}" if minute(window.first) == minute(window.last) else f"from {minute(window.first)} to {minute(window.last)}"
     counts = [(word, sum(finding.verdict == kind for finding, _ in told)) for kind, word in (("quality", "spoiled"), ("drift", "drifted"))]
     verdict = ", ".join(f"{count} {word}" for word, count in counts if count) or "as in training"

@@ -148,7 +148,7 @@ def typed(plain: Block, header: Header, rules: validation.Rules) -> pd.DataFrame
 def number(values: pd.Series, plain: Block, place: int, column: Column) -> pd.Series | None:
     array = values.to_numpy()
     missing = np.isnan(array)
-    if np.isinf(array).any() or missing.any() and column.nullable == 0 or not literal(array, missing, plain, place):
+    if np.isinf(array).any() or missing.any() and column.nullable == 0 or not literal(missing, plain, place):
         return None
     with np.errstate(invalid="ignore"):
         if column.type == "integer" and (array[~missing] != np.floor(array[~missing])).any() or validation.out_of_range(array, column):
@@ -156,7 +156,7 @@ def number(values: pd.Series, plain: Block, place: int, column: Column) -> pd.Se
     return validation.as_series(array, missing, column)
 
 
-def literal(array: np.ndarray, missing: np.ndarray, plain: Block, place: int) -> bool:
+def literal(missing: np.ndarray, plain: Block, place: int) -> bool:
     """Whether it was numbers that pandas read: a column of True and False comes as 1 and 0 too."""
     present = np.flatnonzero(~missing)
     if not len(present):

@@ -41,11 +41,11 @@ def merged(chunks: Iterator[csvfile.Chunk]) -> csvfile.Chunk:
 def answers(model, manifest: dict, frame: pd.DataFrame) -> tuple[list, list]:
     """Predictions and scores as they are written: class names or numbers, a probability or nothing."""
     said = model.predict(frame)
-    chances = score_of(said.values, said.probabilities, said.classes, manifest["positive"])
+    chances = score_of(said.probabilities, said.classes, manifest["positive"])
     return said.values.tolist(), chances.tolist() if chances is not None else [""] * len(frame)
 
 
-def score_of(values, probabilities, classes, positive) -> np.ndarray | None:
+def score_of(probabilities, classes, positive) -> np.ndarray | None:
     """One probability a row: of the positive class of two, else of the class predicted; None where there is none."""
     if probabilities is None:
         return None

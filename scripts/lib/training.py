@@ -196,7 +196,7 @@ def holdout_file(candidate: Candidate) -> bytes:
     """The holdout rows, by key, with the truth and what the model said before any refit."""
     a = candidate.answers
     many = a.probabilities is not None and len(a.classes) > 2
-    score = scoring.score_of(a.values, a.probabilities, a.classes, a.positive)
+    score = scoring.score_of(a.probabilities, a.classes, a.positive)
     keys = [f"{key:016x}" for key in candidate.rows.keys[candidate.split.holdout].tolist()]
     columns = [keys, a.truth.tolist(), a.values.tolist(), [""] * len(keys) if score is None else map(repr, score.astype(float).tolist()),
                *([map(repr, column) for column in a.probabilities.T.tolist()] if many else [])]
@@ -244,7 +244,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     holdout = candidate.split.holdout
     learnt = candidate.split.train if candidate.final is None else candidate.final
     classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
-    score = scoring.score_of(candidate.answers.values, candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
+    score = scoring.score_of(candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
     rows_of = {number: int(count) for number, count in zip(*np.unique(candidate.rows.parts, return_counts=True))}
     profiled = ThreadPoolExecutor(1).submit(baseline_file, candidate, learnt, score)  # NumPy's work, for the most part, which leaves room for ours
     content = {
