@@ -70,8 +70,11 @@ def fit_relations(columns: dict, coded: dict, rows: int) -> dict | None:
     residuals = scores @ weights
     # Leverage of a row on the regression of j on the others, by the block inverse: no refit for each row.
     quadratic = ((scores @ precision) * scores).sum(axis=1)[:, None]
-    leverage = np.clip((quadratic - residuals**2 * np.diag(precision)) / n, 0, 0.9)
-    residuals = residuals / (1 - leverage)
+    leverage = residuals**2
+    leverage *= -np.diag(precision) / n  # in place: these are as large as the rows
+    leverage += quadratic / n
+    np.clip(leverage, 0, 0.9, out=leverage)
+    residuals /= 1 - leverage
     firm = _firm(scores, residuals, leverage)
     return {
         "names": [list(pair) for pair in names],
