@@ -47,7 +47,7 @@ def deliver(run: Run) -> None:
             if datetime.fromisoformat(clock.now()) - datetime.fromisoformat(waiting[0]["raised"]) > PATIENCE:
                 raise_alert(run, waiting[0]["model"], "webhook", f"the webhook has not taken an alert since {waiting[0]['raised']}: {problem}")
             return
-    for alert in db.all_open_alerts(run.db):
+    for alert in waiting:
         if alert["kind"] == "webhook":
             resolve(run, alert["model"], "webhook")
 
