@@ -405,10 +405,11 @@ def test_the_profile_stays_a_few_kilobytes_a_column_whatever_the_baseline(rng):
     assert sizes[1] < 6_000 * 30 and sizes[1] < 1.2 * sizes[0]
 
 
-def test_the_commonest_categories_are_not_chosen_by_the_counts_they_are_judged_by(rng):
+@pytest.mark.parametrize("rows", [5000, 1000])  # of 1,000 the list is whole: its rarest categories were seen by chance
+def test_the_commonest_categories_are_not_chosen_by_the_counts_they_are_judged_by(rng, rows):
     fired = 0
     for _ in range(20):
-        base, window = ([f"c{min(int(i), 400)}" for i in rng.zipf(1.7, 5000)] for _ in range(2))
+        base, window = ([f"c{min(int(i), 400)}" for i in rng.zipf(1.7, rows)] for _ in range(2))
         fired += any(f.measure.measure == "categories" and f.measure.p < 0.05 for f in verdict_of({"x": base}, {"x": window}).findings)
     assert fired / 20 <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 20)
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 
 from lib.drift_labels import measure_labels
+from lib.drift_measures import exact_share
 from lib.drift_numbers import measure_numbers
 from lib.drift_records import Floors, Measure
-from lib.drift_tails import exceedance_tail, hypergeometric_tail
+from lib.drift_tails import exceedance_tail
 
 
 def measure_column(name: str, base: dict, coded, values, floors: Floors) -> list[Measure]:
@@ -25,11 +26,10 @@ def measure_column(name: str, base: dict, coded, values, floors: Floors) -> list
 
 
 def _missing(name, base, rows, missing, floors) -> Measure:
-    """Change of the missing share, Fisher's exact test, two-sided by doubling (Fisher 1935)."""
+    """Change of the missing share, by Fisher's exact test."""
     n, n_missing = base["count"], base["missing"]
     before, now = n_missing / max(n, 1), missing / rows
-    hits = (missing, n_missing) if now >= before else (rows - missing, n - n_missing)
-    p = min(1.0, 2 * hypergeometric_tail(hits[0], rows, hits[1], n))
+    p = exact_share(missing, rows, n_missing, n)
     family = "quality" if now >= before else "drift"
     return Measure(name, "missing share", now - before, p, family, floors.missing, before, now)
 

@@ -9,7 +9,7 @@ from math import sqrt
 
 import numpy as np
 
-from lib.drift_tails import chi2_tail, kolmogorov_tail, normal_tails
+from lib.drift_tails import chi2_tail, hypergeometric_tail, kolmogorov_tail, normal_tails
 
 LUMP_BELOW = 5  # expected counts under five are pooled (Cochran 1954)
 
@@ -89,15 +89,23 @@ def likelihood_ratio(baseline, current) -> Measured:
 
 
 def category_shares(baseline, current) -> Measured:
-    """All shares at once by the likelihood ratio, and each against the rest by the same test, Bonferroni over the categories;
-    the smaller p-value of the two, doubled. One share that moved among many shows in the second, many in the first."""
+    """All shares at once by the likelihood ratio, and each against the rest by Fisher's exact test, Bonferroni over the categories;
+    the smaller p-value of the two, doubled. One share that moved among many shows in the second, many in the first.
+    With five expected the likelihood ratio of a single share is ten times too small in the tail."""
     every = likelihood_ratio(baseline, current)
     b, c = lump_rare(baseline, current)
     if len(b) < 3:
         return every
     n, m = b.sum(), c.sum()
-    each = min(likelihood_ratio(np.array([x, n - x]), np.array([y, m - y])).p for x, y in zip(b, c))
+    each = min(exact_share(int(y), int(m), int(x), int(n)) for x, y in zip(b, c))
     return Measured(every.value, min(1.0, 2 * min(every.p, len(b) * each)))
+
+
+def exact_share(hits: int, rows: int, baseline_hits: int, baseline_rows: int) -> float:
+    """Fisher's exact test of a share, two-sided by doubling (Fisher 1935)."""
+    if hits * baseline_rows < baseline_hits * rows:  # the rest is too many
+        hits, baseline_hits = rows - hits, baseline_rows - baseline_hits
+    return min(1.0, 2 * hypergeometric_tail(hits, rows, baseline_hits, baseline_rows))
 
 
 def _table(baseline, current):
