@@ -190,3 +190,10 @@ def test_an_output_that_could_not_be_written_is_a_failure_on_record_too(trained)
         done = subprocess.run([sys.executable, "scripts/deploy.py"], cwd=trained.root, env=trained.env, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1 and done.stderr.startswith("deploy: No space left on device.") and len(done.stderr.splitlines()) == 1
     assert trained.sql("SELECT status FROM runs ORDER BY id DESC LIMIT 1") == [("failed",)] and trained.sql("SELECT version FROM production") == [(2,)]
+
+
+def test_a_version_that_was_gone_back_from_is_not_offered_again(trained):
+    (moment,), = trained.sql("SELECT created FROM versions WHERE version = 2")
+    for script in ("deploy", "rollback"):
+        trained.run(script, LEAN_NOW=moment)  # all in one second
+    assert "not live" not in trained.run("status", MODEL="cancer").stdout

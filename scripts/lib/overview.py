@@ -12,6 +12,7 @@ from lib.runs import Run
 # For each model in turn its live version, the newest one and the last check: one query, an index look-up for each fact.
 AT_A_GLANCE = """
 SELECT m.value AS model, d.version, d.time AS since, d.user, d.action, d.reason, v.metric, v.value, v.low, v.high, v.holdout_rows, n.version AS newest, n.created AS newest_created,
+       EXISTS (SELECT 1 FROM deployments WHERE model = n.model AND version = n.version) AS newest_was_live,
        c.version AS checked_version, c.time AS checked, c.verdict, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured
 FROM json_each(:models) m
 LEFT JOIN deployments d ON d.id = (SELECT id FROM deployments WHERE model = m.value ORDER BY deployment DESC LIMIT 1)
@@ -84,7 +85,7 @@ def remark(run: Run, row) -> tuple[str | None, str | None]:
         return f"v{newest} registered, nothing live", f"make deploy MODEL={name}"
     if pointed != row["version"]:
         return (f"production points to v{pointed}, and v{row['version']} is on record" if pointed else "production is gone"), f"make restore MODEL={name}"
-    if newest > row["version"] and row["newest_created"] >= row["since"]:
+    if newest > row["version"] and row["newest_created"] >= row["since"] and not row["newest_was_live"]:
         return f"v{newest} is registered, not live", f"make compare MODEL={name}"
     return None, None
 
