@@ -123,12 +123,12 @@ demo: ## the whole loop in a temporary clone, a minute
 	@sh scripts/in-venv.sh scripts/$@.py
 
 .PHONY: test
-test: ## the tests, two at a time, four minutes
+test: ## the tests, two at a time, three minutes
 #  make test
 #  make test VENV=~/venvs/mlops    # in another venv
 	@$(usage) { sh scripts/in-venv.sh -c '' && $(MAKE) -j2 --output-sync=target test-versions test-rest; }
 
-VERSIONS := tests/test_train.py tests/test_deploy.py tests/test_remote.py tests/test_readme.py tests/test_loop.py tests/test_predict.py
+VERSIONS := tests/test_train.py tests/test_deploy.py tests/test_remote.py tests/test_readme.py tests/test_loop.py tests/test_predict.py tests/test_fast.py
 .PHONY: test-versions test-rest
 test-versions:
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider $(VERSIONS)

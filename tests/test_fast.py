@@ -83,7 +83,7 @@ def test_a_part_that_a_version_has_is_not_stored_again_as_long_as_its_object_is_
     assert git.read_blobs(trained.root, [f"cancer/v1:{part}"]).popitem()[1] == git.read_blobs(trained.root, [f"cancer/v2:{part}"]).popitem()[1]
 
 
-@pytest.mark.parametrize("chosen, used", [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+@pytest.mark.parametrize("chosen, used", [({}, "PASSIVE"), pytest.param({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", marks=pytest.mark.slow)])
 def test_threads_that_wait_sleep_unless_the_user_wants_them_to_spin(trained, chosen, used):
     (trained.root / "models/cancer/features.py").write_text("import os\n\nprint('waiting:', os.environ['OMP_WAIT_POLICY'])\n\n\ndef build(rows):\n    return rows\n")
     assert f"waiting: {used}\n" in trained.run("train", MODEL="cancer", **chosen).stdout

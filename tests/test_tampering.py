@@ -86,8 +86,7 @@ class Loud:
         return os.mkdir, (self.path,)
 
 
-@pytest.mark.parametrize("also", [pytest.param("nothing", marks=pytest.mark.slow), pytest.param("manifest", marks=pytest.mark.slow), "manifest and row"])
-@pytest.mark.quick
+@pytest.mark.parametrize("also", ["nothing", "manifest", pytest.param("manifest and row", marks=pytest.mark.quick)])
 def test_nothing_is_unpickled_before_its_bytes_are_those_of_the_tag(twice, tmp_path, also):
     """A model that runs code when loaded, with ever more of the record made to fit it: none is ever loaded."""
     import hashlib
