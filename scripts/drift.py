@@ -8,7 +8,7 @@ import os
 import sys
 
 from lib import alerts, config, drift_watch, files, runs, tags
-from lib.drift_watch import Look
+from lib.drift_records import Look
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.runs import Run

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from lib import alerts, audit, clock, config, db, drift_log, drift_words
 from lib.config import Config
 from lib.drift_log import Window
+from lib.drift_records import Look, minute
 from lib.drift_verdict import Report, Rules, compare, spend
-from lib.drift_watch import Look, how_to_accept, minute
 from lib.files import ModelPaths
 from lib.runs import Run
 from lib.tags import Registry, Version
@@ -113,6 +113,10 @@ def calm(run: Run, paths: ModelPaths, live: Version, kind: str, rows: int, rules
     if raised is None or rows >= raised["rows"] or -math.log(raised["p_value"] or 1e-300) * rows / raised["rows"] >= -1.5 * math.log(rules.level / 2):
         alerts.resolve(run, paths.name, kind)
         audit.add(paths.audit, run, "clear", version=live.number, kind=kind)
+
+
+def how_to_accept(paths: ModelPaths) -> str:
+    return f"If these rows are all right: make drift MODEL={paths.name} ACCEPT=1"
 
 
 def headline(live: Version, profile: dict, window: Window, told) -> str:

@@ -1,4 +1,4 @@
-"""What the drift check says of one column: a measure with its p-value, and the smallest change that matters."""
+"""What the parts of the drift check hand to one another: measures of one column with their p-values, the smallest change that matters, what it came to."""
 from dataclasses import dataclass
 
 PROFILE_FORMAT = 2  # of baseline.json; a version with an earlier one can't be checked
@@ -23,6 +23,15 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What one check of a model's newest rows came to."""
+
+    verdict: str  # quality, drift or ok; unknown where there was nothing to judge, or too little
+    lines: tuple[str, ...]  # for the screen
+    words: str = ""  # the worst finding
+
+
+@dataclass(frozen=True)
 class Floors:
     """Smallest change that matters, as a share of rows or as AUC - 1/2; a shift of 0.1 sd in a normal column is 0.03."""
 
@@ -34,6 +43,10 @@ class Floors:
     out_of_range: float = 0.01
     vanished: float = 0.01
     scale: float = 0.9  # powers of ten: a factor of eight
+
+
+def minute(time: str) -> str:
+    return time[:16].replace("T", " ")
 
 
 def turned_constant(name: str, base: dict, most: int, rows: int, share: float) -> Measure:

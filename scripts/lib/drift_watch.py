@@ -1,25 +1,15 @@
 """What a check of drift comes to: whether there is anything new to judge, what a person has accepted, and what forbids a retraining."""
 import json
-from dataclasses import dataclass
 
 from lib import alerts, audit, clock, db, predictions, versions
 from lib.config import Config
-from lib.drift_records import PROFILE_FORMAT
+from lib.drift_records import PROFILE_FORMAT, Look, minute
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
 from lib.tags import Registry, Version
 
 FOUND = {"ok": "nothing", "drift": "drift", "quality": "spoiled rows"}
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one check of a model's newest rows came to."""
-
-    verdict: str  # quality, drift or ok; unknown where there was nothing to judge, or too little
-    lines: tuple[str, ...]  # for the screen
-    words: str = ""  # the worst finding
 
 
 def look(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Look:
@@ -46,19 +36,11 @@ def said(window) -> str:
     return found + (f" (accepted by {window['accepted_by']})" if window["accepted"] else "")
 
 
-def minute(time: str) -> str:
-    return time[:16].replace("T", " ")
-
-
 def stopped(run: Run, paths: ModelPaths) -> str:
     """The rows that forbid a retraining, in words; empty where there are none. They may be a version's that is no longer live: their labels are learnt from all the same."""
     stops = db.stops(run.db, paths.name)
     more = f" (and {len(stops) - 1} checks more)" if len(stops) > 1 else ""
     return f"{stops[-1]['words']}{more}" if stops else ""
-
-
-def how_to_accept(paths: ModelPaths) -> str:
-    return f"If these rows are all right: make drift MODEL={paths.name} ACCEPT=1"
 
 
 def accept(run: Run, paths: ModelPaths) -> bool:
