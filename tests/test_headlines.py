@@ -148,3 +148,13 @@ def test_categories_are_compared_by_name_with_new_ones_and_the_rest():
                                           ({"type": "time", "min": "2020", "max": "2021"}, ["2020"]), ({"type": "category", "labels": [], "counts": [], "other": 0}, ["a"])])
 def test_a_column_that_has_no_picture_gets_none(facts, cells):
     assert distributions.compare(facts, cells) is None
+
+
+@pytest.mark.parametrize("columns, said", [
+    (["(all columns)"], "No column had moved on 20 May, but taken together the rows are unlike those of training"),
+    (["age", "(all columns)"], "1 column had moved on 20 May: age"),
+    (["age", "income"], "2 columns had moved on 20 May: age, income"),
+])
+def test_rows_that_only_together_are_others_are_no_column_that_moved(columns, said):
+    window = {"time": "2026-05-20T10:00:00Z", "verdict": "drift", "rows": 100}
+    assert headlines.drift(window, [{"column": name, "verdict": "drift"} for name in columns], 2026) == said

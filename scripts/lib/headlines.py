@@ -1,6 +1,7 @@
 """What there is to see in each plot, in one sentence computed from its data. Pure functions, so that a table can test them."""
 from datetime import date
 
+from lib.drift_records import TOGETHER
 from lib.examined import Bin, Matrix, Residuals
 from lib.names import plural
 from lib.readings import Day
@@ -143,8 +144,11 @@ def drift(window, found: list, year: int) -> str:
     spoiled = list(dict.fromkeys(row["column"] for row in found if row["verdict"] == "quality"))
     if spoiled:
         return f"Spoiled data {when}: {some(spoiled)}"
+    if window["verdict"] == "drift" and moved == [TOGETHER]:
+        return f"No column had moved {when}, but taken together the rows are unlike those of training"
     if window["verdict"] == "drift" and moved:
-        return f"{plural(len(moved), 'column')} had moved {when}: {some(moved)}"
+        alone = [name for name in moved if name != TOGETHER]
+        return f"{plural(len(alone), 'column')} had moved {when}: {some(alone)}"
     return f"Nothing had moved {when}: {plural(window['rows'], 'row')} look like the training data"
 
 
