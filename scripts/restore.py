@@ -47,10 +47,8 @@ def trying(run: Run, problems: list[str], action: Callable, *arguments):
 
 def fetch(run: Run, origin: git.Remote) -> None:
     before = set(git.tag_names(run.root))
-    _, others = git.tags_elsewhere(run.root, origin, "")
     try:
-        if others:  # and what follows from these
-            raise Failed(remote.another(origin, others))
+        remote.compare(run.root, origin, "")  # nothing is taken in from where there is a clash: git would take what follows from it
         git.fetch_tags(run.root, origin)
     except Failed as error:
         print(f"{run.script}: warning: {error} Going on with the tags that are here.", file=sys.stderr)

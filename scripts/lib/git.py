@@ -26,7 +26,6 @@ LARGEST_POINTER = 1024  # bytes
 MOST_NAMES = 500  # files that are fetched by name; beyond it all of the tag's are
 STALE = 2  # seconds after which a lock file of git's is a dead one's
 REMOTES = re.compile(rb"\[\s*(remote|include)|worktreeconfig", re.I)  # what a remote's address needs in the repository's config
-SOON = 15  # seconds in which a remote is to answer where a person waits for it
 PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
 
 
@@ -364,16 +363,16 @@ def unlike_pushed(root: Path, prefix: str) -> list[str]:
     return sorted({name for name, made in there if here.get(name, made) != made})
 
 
-def push(root: Path, to: Remote, prefix: str, names: list[str]) -> list[str]:
-    """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. All or none; returns those that were not there. Raises Failed."""
-    there, here = remote_tags(root, to.name, prefix), tag_objects(root, prefix)
-    missing = [name for name in names if there.get(name) != here[name]]
-    if missing:
-        run(root, "lfs", "push", to.name, *missing, timeout=3600)
-        run(root, "push", "--quiet", "--atomic", "--no-verify", to.name, *(f"refs/tags/{name}" for name in missing), timeout=600)
+def push(root: Path, to: Remote, names: list[str]) -> None:
+    """Upload the tags' Git LFS objects, then the tags: whoever sees a tag can have its files. All of them or none. Raises Failed."""
+    run(root, "lfs", "push", to.name, *names, timeout=3600)
+    run(root, "push", "--quiet", "--atomic", "--no-verify", to.name, *(f"refs/tags/{name}" for name in names), timeout=600)
+
+
+def note_pushed(root: Path, to: Remote, names: list[str]) -> None:
+    """That the remote has these tags."""
     remove_stale_locks(*(folder(root) / to.pushed).rglob("*.lock"))
     run(root, "update-ref", "--stdin", stdin="".join(f"update {to.pushed}{name} refs/tags/{name}\n" for name in names).encode())
-    return missing
 
 
 def tag_objects(root: Path, prefix: str) -> dict[str, str]:
@@ -395,16 +394,6 @@ def pointers(root: Path) -> set[str]:
              if row and row.split()[3].isdecimal() and int(row.split()[3]) < LARGEST_POINTER}
     found = (POINTER.match(blob or b"") for blob in read_blobs(root, sorted(small)).values()) if small else ()
     return {match[1].decode() for match in found if match}
-
-
-def tags_elsewhere(root: Path, to: Remote, prefix: str) -> tuple[list[str], list[str]]:
-    """The tags below a prefix that the remote has and this repository does not, and those that are others there; none if it can't be reached soon."""
-    try:
-        there = remote_tags(root, to.name, prefix, SOON)
-    except Failed:
-        return [], []
-    here = tag_objects(root, prefix)
-    return [name for name in there if name not in here], [name for name, made in there.items() if here.get(name, made) != made]
 
 
 def fetch_tags(root: Path, source: Remote) -> None:

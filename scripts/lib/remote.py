@@ -1,11 +1,28 @@
 """The registry's other copies: what was made here is pushed to the git remote, and nothing is made that its versions do not lead to."""
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from lib import alerts, clock, git
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
 from lib.runs import Run
+
+
+SOON = 15  # seconds in which a remote is to answer where a person waits for it
+
+
+class Clash(Failed):
+    """The remote has another tag of one name."""
+
+
+def compare(root: Path, to: git.Remote, prefix: str) -> tuple[list[str], list[str]]:
+    """The tags below a prefix that the remote alone has, and that this repository alone has. Clash; Failed if the remote does not answer soon."""
+    there, here = git.remote_tags(root, to.name, prefix, SOON), git.tag_objects(root, prefix)
+    for name in there.keys() & here.keys():
+        if there[name] != here[name]:
+            raise Clash(f"{to.name} has another {name} than this machine: two were made at the same time. One of the two must go: see README.md, More than one machine.")
+    return [name for name in there if name not in here], [name for name in here if name not in there]
 
 
 def refuse_behind(paths: ModelPaths) -> None:
@@ -14,15 +31,14 @@ def refuse_behind(paths: ModelPaths) -> None:
     A remote that can't be reached soon is not waited for: if it comes to that, it refuses what is pushed later.
     """
     to = git.remote(paths.root)
-    new, others = git.tags_elsewhere(paths.root, to, f"{paths.name}/") if to else ([], [])
-    if others:
-        raise UserError(another(to, others))
+    try:
+        new, _ = compare(paths.root, to, f"{paths.name}/") if to else ([], [])
+    except Clash:
+        raise
+    except Failed:
+        return
     if new:
         raise UserError(f"{to.name} has {', '.join(new)}, made on another machine. Take that in first: make restore MODEL={paths.name}")
-
-
-def another(to: git.Remote, names: list[str]) -> str:
-    return f"{to.name} has another {names[0]} than this machine: two were made at the same time. One of the two must go: see README.md, More than one machine."
 
 
 def push(run: Run, paths: ModelPaths) -> None:
@@ -36,18 +52,23 @@ def push(run: Run, paths: ModelPaths) -> None:
         from lib.progress import Progress
         try:
             with Progress(f"pushing {len(waiting)} tags to {to.name}"):
-                sent = git.push(paths.root, to, f"{paths.name}/", list(waiting))
-            if sent:
-                print(f"{paths.name}: pushed to {to.name}: {', '.join(sent)}")
+                send(paths, to, list(waiting))
         except Failed as error:
-            return tell(run, paths, to, waiting, str(error))
+            return tell(run, paths, to, waiting, error)
     alerts.resolve(run, paths.name, "push")
 
 
-def tell(run: Run, paths: ModelPaths, to: git.Remote, waiting: dict[str, datetime], error: str) -> None:
-    _, others = git.tags_elsewhere(paths.root, to, f"{paths.name}/")
-    why = another(to, others) if others else f"{error} The next command tries again."
-    words = f"{len(waiting)} tag(s) of {paths.name} not yet on the remote {to.name!r}: {why}"
+def send(paths: ModelPaths, to: git.Remote, names: list[str]) -> None:
+    """What a clone or another machine's push has brought there is not sent again."""
+    missing = [name for name in compare(paths.root, to, f"{paths.name}/")[1] if name in names]
+    if missing:
+        git.push(paths.root, to, missing)
+        print(f"{paths.name}: pushed to {to.name}: {', '.join(missing)}")
+    git.note_pushed(paths.root, to, names)
+
+
+def tell(run: Run, paths: ModelPaths, to: git.Remote, waiting: dict[str, datetime], error: Failed) -> None:
+    words = f"{len(waiting)} tag(s) of {paths.name} not yet on the remote {to.name!r}: {error}{'' if isinstance(error, Clash) else ' The next command tries again.'}"
     print(f"{run.script}: warning: {words}", file=sys.stderr)
     if datetime.fromisoformat(clock.now()) - min(waiting.values()) > alerts.PATIENCE:
         alerts.raise_alert(run, paths.name, "push", words)
