@@ -279,7 +279,7 @@ def test_a_prediction_heals_a_lost_metrics_db_too_and_says_so(trained):
     ("seed = 0", "seed = -1", "`train.seed` must be from 0 to 4294967295, not -1."),
     ("holdout = 0.2", "holdout = 20", "`train.holdout` must be from 0.01 to 0.9, not 20."),
     ("seed = 0", "seed = ", "not valid TOML: Invalid value"),
-    ("[train]", "[deploy]\naproval = \"signed\"\n\n[train]", "unknown key `deploy.aproval`. Did you mean `approval`?"),
+    pytest.param("[train]", "[deploy]\naproval = \"signed\"\n\n[train]", "unknown key `deploy.aproval`. Did you mean `approval`?", marks=pytest.mark.quick),
     ("[train]", "[deploy]\napproval = true\n\n[train]", "`deploy.approval` must be a text in quotes, not true."),
     ("[train]", "[deploy]\napproval = \"singed\"\n\n[train]", "`deploy.approval` is 'singed'; it can be none, signed. Did you mean 'signed'?"),
     ("[train]", "[deploy]\nother_environment = \"yes\"\n\n[train]", '`deploy.other_environment` must be true or false, not "yes".'),

@@ -3,7 +3,7 @@ import json
 import re
 from pathlib import Path
 
-from lib import files, git, signing
+from lib import files, git, signing, versions
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.record import Record
@@ -35,12 +35,21 @@ def signers(paths: ModelPaths, conf) -> Path:
 
 def required(paths: ModelPaths, version: Version) -> Approval | None:
     """The approval of a version; None where model.toml asks for none. Refused, with the reason, if there is none that holds."""
-    text = paths.config.read_bytes()
-    if b"approval" not in text and b"\\" not in text:  # TOML has no third way to write the word, and to understand all of it takes as long as the rest of a deployment
+    if understood(paths, version):
         return None
     from lib import config
     conf = config.load(paths.config)
     return check(paths, version, signers(paths, conf)) if conf.deploy.approval == "signed" else None
+
+
+def understood(paths: ModelPaths, version: Version) -> bool:
+    """Whether model.toml can't ask for approval: its text is the one that the version was trained with, so it has no mistake, and it lacks the word.
+
+    To understand all of it takes as long as the rest of a deployment. TOML has no third way to write a word, beside itself and \\u.
+    """
+    folder = versions.ensure_folder(paths, version)
+    text = paths.config.read_bytes()
+    return b"approval" not in text and b"\\" not in text and files.sha256(paths.config) == versions.read_manifest(folder, version)["files"]["model.toml"]
 
 
 def check(paths: ModelPaths, version: Version, allowed: Path) -> Approval:
