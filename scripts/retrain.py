@@ -75,9 +75,9 @@ def complete(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) 
         e = deployment.entry
         run_id = db.run_by_uuid(run.db, e["run"]) if deployment.action == "retrain" and e["run"] not in noted else None
         if run_id:
-            note(run, paths, e["reason"], "deployed", f"v{deployment.version} replaced v{deployment.replaced}", time=e["time"], run_id=run_id)
             for kind in HEALED:
                 alerts.resolve(run, paths.name, kind)
+            note(run, paths, e["reason"], "deployed", f"v{deployment.version} replaced v{deployment.replaced}", time=e["time"], run_id=run_id)
     return known
 
 
@@ -232,9 +232,9 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     if conf.deploy.approval == "signed":
         return wait_for_approval(run, paths, reason, version, window, p_value)
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)
-    note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
-    for kind in HEALED:
+    for kind in HEALED:  # before the note: what is not noted, `complete` does again
         alerts.resolve(run, paths.name, kind)
+    note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
     return 0
 
 
