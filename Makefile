@@ -136,7 +136,7 @@ test-rest:
 	@sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider tests $(VERSIONS:%=--ignore=%)
 
 .PHONY: test-all
-test-all: ## the tests with sweeps and fuzzing, an hour
+test-all: ## the tests with sweeps and fuzzing, two hours
 #  make test-all
 #  make test-all VENV=~/venvs/mlops    # in another venv
 	@$(usage) sh scripts/in-venv.sh -m pytest -q -p no:cacheprovider -m "" tests
