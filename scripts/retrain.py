@@ -4,6 +4,7 @@ make retrain                          # every model that has something live
 make retrain MODEL=churn FORCE=1      # also without a drop
 make retrain MODEL=churn ACCEPT=1     # also on rows that `make drift` found spoiled: a person has looked
 """
+import os
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -97,8 +98,7 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
     if conf.drift.stop and spoiled(run, paths, conf, known):
         return stop(run, paths, reason)
     try:
-        suspicious = monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" else 0
-        return attempt(run, paths, conf, known, reason, suspicious)
+        return attempt(run, paths, conf, known, reason, since_drop(run, paths, known, finding))
     except Failed:  # the machine's fault and not the model's: no cooldown
         raise
     except UserError as error:
@@ -145,6 +145,12 @@ def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -
     """That what the live version sees has drifted, in words; empty if it has not."""
     found = drift.show(drift_watch.look(run, paths, conf, known))
     return f"drift: {found.words}" if found.verdict == "drift" else ""
+
+
+def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -> int:
+    """How many of the newest labelled rows are probably from after a drop. `reproduce` has no log to ask, and tells it."""
+    told = os.environ.get("LEAN_SINCE_DROP")
+    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" else 0
 
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:

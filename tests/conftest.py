@@ -24,7 +24,7 @@ class Project:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+        kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
         return {**kept, "HOME": str(self.home), "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_CONFIG_GLOBAL": str(self.home / ".gitconfig"), "VENV": sys.prefix, "OMP_NUM_THREADS": "1"}
 
     def run(self, script: str, code: int = 0, **options) -> subprocess.CompletedProcess:

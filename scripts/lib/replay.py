@@ -102,7 +102,9 @@ def sweep() -> None:
 def train(staged: Stage) -> Path:
     """Run the tag's own script; returns the folder of the version it made. Failed, with its last words, if it made none."""
     environment = {key: value for key, value in git.environment().items() if key not in ("TRIGGER", "WEBHOOK_URL")}
-    environment |= {**dict.fromkeys(variables.OPTIONS, ""), "MODEL": staged.paths.name, "FORCE": "1", "LEAN_NOW": staged.manifest["created"]}
+    went_by = staged.manifest.get("went_by", {})
+    environment |= {**dict.fromkeys(variables.OPTIONS, ""), "MODEL": staged.paths.name, "FORCE": "1",
+                    "LEAN_NOW": went_by.get("now", staged.manifest["created"]), "LEAN_SINCE_DROP": str(went_by.get("since_drop", 0))}
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen([sys.executable, f"scripts/{staged.script}.py"], cwd=staged.paths.root, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=said, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -31,6 +31,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
     It begins with the longest window and goes to a shorter one only where that is better on the newest rows: old rows help
     until the world has changed, and then they hurt (policy and limits from a comparison on real streams).
     """
+    now = clock.now()
     rows = dataset.read(found, conf)
     unseen = np.isin(rows.parts, [part.number for part in new_parts(paths, live, found)])
     holdout = newest(unseen, max(FEWEST_EXAMINERS, suspicious // 3 if suspicious else unseen.sum() // SHARE_OF_EXAMINERS))
@@ -40,7 +41,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
     truth = dataset.labels(rows.frame[conf.target], conf)
     params = json.loads(versions.read_verified(paths.version(live.number), live, versions.read_manifest(paths.version(live.number), live), "metrics.json"))["params"]
     chosen, chosen_name = None, ""
-    for name, mask in windows(conf, rows, ~holdout, suspicious - holdout.sum()):
+    for name, mask in windows(conf, rows, ~holdout, suspicious - holdout.sum(), now):
         if mask.sum() < FEWEST_TO_LEARN or conf.task == "classification" and not teaches(truth[mask], conf.positive):
             continue
         how = f"the newest {holdout.sum():,} labelled rows"
@@ -49,7 +50,7 @@ def best_candidate(conf: Config, features_source: bytes | None, paths: ModelPath
             chosen, chosen_name = candidate, name
     if chosen is None:
         raise TooFew(f"fewer than {FEWEST_TO_LEARN} rows of two classes to learn from")
-    return chosen, chosen_name
+    return replace(chosen, went_by={"now": now, "since_drop": suspicious}), chosen_name
 
 
 def teaches(answers: np.ndarray, positive: str | None) -> bool:
@@ -71,19 +72,19 @@ def newest(mask: np.ndarray, count: int) -> np.ndarray:
     return chosen
 
 
-def windows(conf: Config, rows: dataset.Rows, usable: np.ndarray, after_drop: int):
+def windows(conf: Config, rows: dataset.Rows, usable: np.ndarray, after_drop: int, now: str):
     """(name, rows to learn from), longest first, each size once."""
     masks = {after_drop: ("since the drop", newest(usable, after_drop))} if after_drop > 0 else {}
     for window in conf.retrain.windows:
-        mask = usable if window == "all" else newest(usable, int(window)) if window.isdecimal() else usable & since(conf, rows, window)
+        mask = usable if window == "all" else newest(usable, int(window)) if window.isdecimal() else usable & since(conf, rows, window, now)
         masks.setdefault(int(mask.sum()), (window, mask))
     return [masks[size] for size in sorted(masks, reverse=True)]
 
 
-def since(conf: Config, rows: dataset.Rows, window: str) -> np.ndarray:
+def since(conf: Config, rows: dataset.Rows, window: str, now: str) -> np.ndarray:
     if not conf.time:
         raise UserError(f"`retrain.windows` names the span {window!r}, for which a model needs a `time` column. Name a number of rows.")
-    begin = datetime.fromisoformat(clock.now()) - timedelta(seconds=config.seconds(window, "retrain.windows"))
+    begin = datetime.fromisoformat(now) - timedelta(seconds=config.seconds(window, "retrain.windows"))
     return (rows.frame[conf.time] >= pd.Timestamp(begin)).to_numpy()
 
 

@@ -39,6 +39,7 @@ class Candidate:
     final: np.ndarray | None = None  # bool, one a row: what the registered model is fitted on once more; None: it stays as examined
     comparison: Comparison | None = None
     verdicts: list[gates.Gate] = field(default_factory=list)
+    went_by: dict[str, str | int] = field(default_factory=dict)  # what chose the rows, beside the rows themselves; with it `reproduce` chooses the same
 
     @property
     def values(self) -> dict[str, float]:
@@ -264,7 +265,7 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
     else:
         facts["wrong"] = int((candidate.answers.truth != candidate.answers.values).sum())
     manifest = {"model": paths.name, "version": number, "created": clock.now(), "script": run.script, "run": run.uuid, "inputs": vars(inputs), "classes": classes,
-                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "holdout": candidate.split.how, "refit": candidate.final is not None,
+                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "holdout": candidate.split.how, "refit": candidate.final is not None, "went_by": candidate.went_by,
                 "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
     content["card.md"] = card.write(manifest, candidate, inputs).encode()
     content["baseline.json"] = profiled.result()
