@@ -108,6 +108,7 @@ def any_value(line: str, target: str, classes: list[str]) -> str:
     """A column's rules without ranges and lists; the target's with all classes of the stream."""
     name = line.split(" = ")[0].strip('"')
     if name == target:
+        line = re.sub(r", (min|max) = [^,}]+", "", line)
         return re.sub(r"values = \[.*?\]", lambda _: f"values = {json.dumps(classes)}", line)
     line = re.sub(r", (min|max|nullable) = [^,}]+|, values = \[.*?\]", "", line).replace('"integer"', '"number"')
     return line.replace("}", ", nullable = 1.0}") if name and line.strip() and '"time"' not in line else line

@@ -465,6 +465,39 @@ def test_retraining_lowers_what_is_asked_for_never_and_a_person_may():
     assert bounds.at_deployment(conf, registry(("deploy", 1), ("retrain", 3), ("deploy", 2))) == alone[2]
 
 
+def first_days_of(mae: float, limit: float | None, reached: float = 1.0, labels: int = 100) -> list[str]:
+    """The verdicts on three days of exponential errors, of a regression that had `reached` on its holdout and is allowed `limit`."""
+    from lib import bounds, sequential
+    from lib.config import parse
+    text = (ROOT / "models/diabetes/model.toml").read_text()
+    conf = parse(text.replace("max = {mae = 50.0}", f"max = {{mae = {limit}}}" if limit else ""))
+    assert conf.thresholds.max == ({"mae": limit} if limit else {})
+    version = Version("m", 1, "m/v1", "", "", "", {"mae": reached, "holdout_rows": 1000, "metric": "mae"})
+    known = Registry({1: version}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
+    state, verdicts, rng = sequential.start(*bounds.of_live(conf, known)), [], np.random.default_rng(0)
+    for day in range(3):
+        losses = outcomes_of(rng.exponential(mae, labels), bounds.yardstick(conf, known, 1))
+        state = sequential.update(state, day, labels, losses.sum(), (losses ** 2).sum())
+        verdicts.append(sequential.decide(state).verdict)
+    return verdicts
+
+
+def outcomes_of(errors, bound):
+    from lib.outcomes import Judge
+    return Judge(True, {1: bound}, {}).losses(errors.view("u8"), np.zeros(len(errors)).view("u8"), np.ones(len(errors), int))[0]
+
+
+@pytest.mark.parametrize("limit", [None, 1.2, 4.0, 1000.0])
+def test_an_error_that_has_tripled_is_a_drop_however_wide_its_limit_and_one_as_before_is_none(limit):
+    assert first_days_of(1.0, limit) == ["healthy"] * 3
+    assert first_days_of(3.0, limit)[1:] == ["dropped"] * 2
+
+
+def test_a_regression_without_any_error_on_its_holdout_can_be_judged():
+    assert first_days_of(0.0, None, reached=0.0) == ["healthy"] * 3
+    assert first_days_of(0.1, None, reached=0.0)[-1] == "dropped"
+
+
 @pytest.mark.slow
 def test_a_case_whose_label_was_corrected_is_learnt_anew(project):
     rows = two_halves(project, "id", pd.DataFrame({"key_id": [f"k{i}" for i in range(700)], "x": np.random.default_rng(0).normal(size=700).round(3)}), 300, ID="key_id")

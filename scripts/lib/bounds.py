@@ -1,10 +1,12 @@
 """How wrong the live version may be: the floor that a person named, and what was reached when a person last deployed."""
+import sys
+
 from lib import sequential
 from lib.config import Config
 from lib.errors import UserError
 from lib.tags import Registry, Version
 
-MAE_SLACK = 1.5  # with neither a floor nor a threshold: how many times its holdout mae a regression may reach
+MAE_SLACK = 1.5  # how many times its holdout mae a regression may reach, where neither a floor nor a threshold says
 
 
 def acceptable(conf: Config, known: Registry, number: int) -> float | None:
@@ -13,13 +15,27 @@ def acceptable(conf: Config, known: Registry, number: int) -> float | None:
         named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.min.get("accuracy")
         return min(max(1 - named, 1e-6), 1 - 1e-6) if named is not None else None
     named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae")
-    return named if named is not None else MAE_SLACK * known.versions[by_a_person(known, number)].entry["mae"]
+    return named if named is not None else slack(known, number)
+
+
+def slack(known: Registry, number: int) -> float:
+    return max(MAE_SLACK * known.versions[by_a_person(known, number)].entry["mae"], sys.float_info.min)  # never zero: errors are divided by it
+
+
+def yardstick(conf: Config, known: Registry, number: int) -> float:
+    """The mae that errors are measured by: CLIP times it is a loss of 1.
+
+    It goes by what the version reaches, where that is far below what it is allowed: beside a wide limit, an error that has
+    tripled would be a small loss still.
+    """
+    return min(acceptable(conf, known, number), slack(known, number))
 
 
 def of_live(conf: Config, known: Registry) -> tuple[float, float | None]:
     """(bound on the mean loss, a second one from the deployment) that the live version is held to. UserError where nothing gives one."""
     named, reached = acceptable(conf, known, known.live.number), at_deployment(conf, known)
-    floor = named if conf.task == "classification" else 1 / sequential.CLIP
+    floor = named if conf.task == "classification" else named / (sequential.CLIP * yardstick(conf, known, known.live.number))
+    floor = None if floor is not None and floor >= 1 else floor  # so wide that what it reached is the only bound that counts
     if floor is None and reached is None:
         raise UserError(f"nothing says how good {known.live.name} must be: name a `floor` in [monitor] of model.toml.")
     return (floor, reached) if floor is not None else (reached, reached)
@@ -60,7 +76,7 @@ def since_a_person(known: Registry) -> list[Version]:
 def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     e = version.entry
     if conf.task == "regression":
-        losses = min(e["mae"] / (sequential.CLIP * acceptable(conf, known, version.number)), 1.0) * e["holdout_rows"]
+        losses = min(e["mae"] / (sequential.CLIP * yardstick(conf, known, version.number)), 1.0) * e["holdout_rows"]
     elif "wrong" in e or e["metric"] == "accuracy":
         losses = e["wrong"] if "wrong" in e else (1 - e["value"]) * e["holdout_rows"]
     else:

@@ -8,9 +8,9 @@ from lib.tags import Registry
 def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
     """Count what `logs.news` found appended to the logs. Only under the check's lock."""
     numeric = conf.task == "regression"
-    limits = {number: bounds.acceptable(conf, known, number) for number in known.versions} if numeric else {}
-    rescaled = any(limits.get(version) != bound for version, bound in db.bounds_counted_with(run.db, paths.name)) if numeric else False
-    if stretches is None or rescaled:  # a log was rewritten, the index is gone, or errors have another limit: everything is read and counted again
+    units = {number: bounds.yardstick(conf, known, number) for number in known.versions} if numeric else {}
+    rescaled = any(units.get(version) != unit for version, unit in db.bounds_counted_with(run.db, paths.name)) if numeric else False
+    if stretches is None or rescaled:  # a log was rewritten, the index is gone, or errors are measured otherwise: everything is read and counted again
         with db.transaction(run.db):
             db.forget_logs(run.db, paths.name)
             if rescaled:
@@ -19,7 +19,7 @@ def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict
     if not any(stretches.values()):
         return
     from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
-    outcomes.update(run, paths, outcomes.Judge(numeric, limits, Calibrations(paths, known)), stretches)
+    outcomes.update(run, paths, outcomes.Judge(numeric, units, Calibrations(paths, known)), stretches)
 
 
 class Calibrations(dict):

@@ -92,7 +92,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     decision = sequential.decide(state, setting)
     worst = next(each for each in state.references if each.name == decision.reference)
     higher = conf.task == "classification"
-    floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bounds.acceptable(conf, known, known.live.number)
+    floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
     first = date.fromordinal(min(day.number for day in suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
     return *recent(conf, known, rows, first), floor, decision.statistic, decision.limit, decision.verdict
 
@@ -147,7 +147,7 @@ def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | Non
     if conf.task == "classification":
         low, high = sequential.wilson_interval(losses / labels, labels)
         return 1 - losses / labels, 1 - high, 1 - low, since
-    half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bounds.acceptable(conf, known, known.live.number)
+    half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
     return errors / labels, max(errors / labels - half, 0.0), errors / labels + half, since
 
 

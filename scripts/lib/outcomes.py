@@ -17,7 +17,7 @@ class Judge:
     """How a prediction is held against its label."""
 
     numeric: bool
-    bounds: dict[int, float]  # regression: the largest acceptable mae, by version
+    bounds: dict[int, float]  # regression: the mae that errors are measured by, by version
     calibrations: dict[int, dict | None]  # by version: the steps from confidence to the share of right answers
 
     def losses(self, said: np.ndarray, true: np.ndarray, versions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

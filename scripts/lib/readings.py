@@ -184,7 +184,7 @@ def one_day(day: int, rows: list[db.Row]) -> Day:
 
 
 def variance(rows: list[db.Row], labels: int) -> float:
-    """Of the absolute errors, from the sums of clipped losses: a loss is an error divided by CLIP times the bound."""
+    """Of the absolute errors, from the sums of clipped losses: a loss is an error over CLIP times the bound, the mae that it is measured by."""
     units = [(row, CLIP * row["bound"]) for row in rows if row["labels"]]
     mean = sum(row["losses"] * unit for row, unit in units) / labels
     return max(sum(row["squares"] * unit ** 2 for row, unit in units) / labels - mean ** 2, 0.0)

@@ -239,7 +239,7 @@ GROUP BY o.model, o.version, day ORDER BY o.model, day, o.version;
 """
 
 BOUND = """
-ALTER TABLE outcomes ADD COLUMN bound REAL;  -- regression: the largest acceptable mae, which the losses are in units of
+ALTER TABLE outcomes ADD COLUMN bound REAL;  -- regression: the mae that the losses are in units of
 """
 
 TRUST = """

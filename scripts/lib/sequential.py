@@ -1,10 +1,10 @@
 """Has the live model become worse? A sequential test on the losses of each day's labels.
 
 A loss is a number in [0, 1]: 1 for a wrong class and 0 for a right one, or in regression the absolute error over CLIP
-times the largest acceptable mean, at most 1. So an accuracy floor f is a bound of 1 - f on the mean loss, and in
-regression the bound is 1 / CLIP: clipping only lowers a mean. The evidence for a drop is a Shiryaev-Roberts e-detector
-(Shin, Ramdas & Rinaldo 2023), M <- (1 + M) * likelihood ratio, mixed over several sizes of drop. While the mean
-loss is within the bound, M minus the number of checks is a supermartingale, so n checks reach a limit A with
+times the mae that it is measured by, at most 1. So an accuracy floor f is a bound of 1 - f on the mean loss, and a largest
+mae m one of m over CLIP times that: clipping only lowers a mean. The evidence for a drop is a Shiryaev-Roberts
+e-detector (Shin, Ramdas & Rinaldo 2023), M <- (1 + M) * likelihood ratio, mixed over several sizes of drop. While the
+mean loss is within the bound, M minus the number of checks is a supermartingale, so n checks reach a limit A with
 probability at most n / A (Doob).
 
 One likelihood ratio serves both tasks. Among losses with a given mean and variance on [0, 1], the two-point
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from lib.wobble import (Day, Wobble, WobbleConfig, add, cautious_variance, dispersion, learn, log_likelihood_ratio,
                         long_run_variance)
 
-CLIP = 4.0  # absolute errors are clipped at this multiple of the largest acceptable mean absolute error
+CLIP = 4.0  # absolute errors are clipped at this multiple of the mean absolute error that they are measured by
 
 
 @dataclass(frozen=True)
