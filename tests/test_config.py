@@ -301,6 +301,8 @@ def test_without_monitor_and_retrain_their_defaults_hold():
 def test_the_floor_of_a_regression_is_an_error_of_any_size():
     text = 'task = "regression"\ntarget = "y"\n[train]\nestimator = "e"\n[monitor]\nfloor = 250.0\n[columns]\ny = {type = "number"}\nx = {type = "number"}\n'
     assert config.parse(text).monitor.floor == 250.0
+    with pytest.raises(UserError, match=r"^`monitor.floor` is the largest mae of a regression, above 0, not 0.0.$"):
+        config.parse(text.replace("250.0", "0.0"))
 
 
 @pytest.mark.parametrize("text, seconds", [("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("0d", 0), ("99999d", 99_999 * 86_400)])

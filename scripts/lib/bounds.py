@@ -1,12 +1,11 @@
 """How wrong the live version may be: the floor that a person named, and what was reached when a person last deployed."""
-import sys
-
 from lib import sequential
 from lib.config import Config
 from lib.errors import UserError
 from lib.tags import Registry, Version
 
 MAE_SLACK = 1.5  # how many times its holdout mae a regression may reach, where neither a floor nor a threshold says
+LEAST = 1e-150  # an mae of zero would be nothing to measure by
 
 
 def acceptable(conf: Config, known: Registry, number: int) -> float | None:
@@ -15,11 +14,11 @@ def acceptable(conf: Config, known: Registry, number: int) -> float | None:
         named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.min.get("accuracy")
         return min(max(1 - named, 1e-6), 1 - 1e-6) if named is not None else None
     named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae")
-    return named if named is not None else slack(known, number)
+    return max(named, LEAST) if named is not None else slack(known, number)
 
 
 def slack(known: Registry, number: int) -> float:
-    return max(MAE_SLACK * known.versions[by_a_person(known, number)].entry["mae"], sys.float_info.min)  # never zero: errors are divided by it
+    return max(MAE_SLACK * known.versions[by_a_person(known, number)].entry["mae"], LEAST)
 
 
 def yardstick(conf: Config, known: Registry, number: int) -> float:

@@ -156,6 +156,8 @@ def check_loop(config: Config) -> None:
         raise UserError('`retrain.windows` is empty; such as ["all", "3000"].')
     if config.task == "classification" and monitor.floor is not None and not 0 < monitor.floor < 1:
         raise UserError(f"`monitor.floor` is an accuracy between 0 and 1, not {monitor.floor}.")
+    if config.task == "regression" and monitor.floor is not None and not monitor.floor > 0:
+        raise UserError(f"`monitor.floor` is the largest mae of a regression, above 0, not {monitor.floor}.")
     for where, value in (("monitor.false_alarms_per_year", monitor.false_alarms_per_year), ("monitor.tolerance", monitor.tolerance), ("monitor.min_labels", monitor.min_labels)):
         if value <= 0:
             raise UserError(f"`{where}` must be above 0, not {value}.")
