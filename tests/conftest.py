@@ -1,4 +1,5 @@
 """A project of its own for each test: the working tree as a fresh git repository, in a home of its own, with real git and git-lfs."""
+import compileall
 import json
 import os
 import shutil
@@ -83,6 +84,7 @@ def template(tmp_path_factory) -> Project:
     project.git("init", "-q")
     project.git("add", "-A")
     project.git("commit", "-qm", "start")
+    compileall.compile_dir(project.root / "scripts", quiet=1)  # once, and not in each copy
     return project
 
 

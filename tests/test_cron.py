@@ -117,6 +117,8 @@ def test_a_real_cron_daemon_sees_the_drop_and_heals_it(live, crontab):  # noqa: 
         live.run("uncron")
         daemon.terminate()
         daemon.wait()
+        for left in Path("/dev/shm").glob(f"*faketime_*_{daemon.pid}"):  # by libfaketime, of what is ended by a signal
+            left.unlink()
     time.sleep(1)
     assert live.sql("SELECT version, action FROM production") == [(3, "retrain")], (live.root / ".log/retrain.log").read_text()
     assert live.sql("SELECT count(*) FROM retrains WHERE outcome = 'deployed'") == [(1,)]

@@ -444,7 +444,7 @@ def rates(name, rows, checks, scenarios, kind="rows", baseline=5000):
     return {s: r["default"] for s, r in simulation.study(name, kind, baseline, rows, checks, scenarios, seed=2).items()}
 
 
-@pytest.mark.parametrize("name", ["breast_cancer", pytest.param("wine", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["wine", pytest.param("breast_cancer", marks=pytest.mark.slow)])
 def test_at_fifty_rows_unit_errors_and_swapped_columns_are_found(name):
     found = rates(name, 50, 5, ["no change", "unit x100", "unit /100", "two columns swapped", "all columns permuted"])
     assert found.pop("no change") == 0

@@ -230,12 +230,9 @@ def live_late(project, features):
 
 def test_features_are_frozen_into_the_version_and_used_to_score_it(project):
     source = live_late(project, FEATURES)
+    (project.root / "models/late/features.py").write_text("def build(rows):\n    raise RuntimeError('the working copy must not run')\n")
     out = project.root.parent / "out.csv"
     project.run("predict", MODEL="late", CSV=source, OUT=out)
-    (project.root / "models/late/features.py").write_text("def build(rows):\n    raise RuntimeError('the working copy must not run')\n")
-    again = project.root.parent / "again.csv"
-    project.run("predict", MODEL="late", CSV=source, OUT=again)
-    assert out.read_text() == again.read_text()
     assert [row["id"] for row in csv.DictReader(out.open())][:2] == ["o0", "o1"]
     done = project.run("train", MODEL="late", code=2)
     assert "features.py: build failed: RuntimeError: the working copy must not run" in done.stderr
