@@ -16,6 +16,7 @@ class WobbleConfig:
     block: float = 10.0          # days over which the day means are smoothed
     caution: float = 2.0         # standard errors added to the long-run variance
     memory: float = 180.0        # days after which what was learnt counts for 1/e
+    jump: float = 2.5            # standard deviations that a difference between two days counts at most
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def learn(wobble, day, config):
     reach = 3 * spread * (1 + config.prior_days / (wobble.weight + 1))
     mean = min(max(mean, wobble.mean - reach), wobble.mean + reach)
     last_mean, last_noise, last_share = wobble.last
+    # Nor must the step into a drop: one of thirty points after few days would hide the drop behind itself for a week.
+    squared = min((mean - last_mean) ** 2, config.jump ** 2 * (2 * day_to_day(wobble, config) + noise + last_noise))
     pair, step, weight = min(share, last_share), share / config.block, keep * wobble.weight + share
     smoothed = wobble.smoothed + step * (mean - wobble.mean - wobble.smoothed)
     from_labels = (1 - step) ** 2 * wobble.noise + step ** 2 * noise
@@ -64,7 +67,7 @@ def learn(wobble, day, config):
     return Wobble(
         pooled, days, wobble.mean + share * (mean - wobble.mean) / (1 + weight), (mean, noise, share),
         smoothed, from_labels, gain, keep * wobble.energy + share * (smoothed ** 2 - from_labels) / gain, weight,
-        keep * wobble.short + pair * ((mean - last_mean) ** 2 - noise - last_noise) / 2,
+        keep * wobble.short + pair * (squared - noise - last_noise) / 2,
         keep * wobble.short_weight + pair)
 
 
@@ -74,10 +77,14 @@ def long_run_variance(wobble, settled, config):
     settled: energy and weight from the days known to be healthy. The day-to-day part needs no such care, since a
     drop adds to one difference only.
     """
-    short = max(0.0, 3 * (config.prior_sd / 2) ** 2 + wobble.short) / (3 + wobble.short_weight)
-    prior = config.prior_sd ** 2 + config.persistence * short
+    prior = config.prior_sd ** 2 + config.persistence * day_to_day(wobble, config)
     energy, weight = settled
     return max(0.0, config.prior_days * prior + energy) / (config.prior_days + weight)
+
+
+def day_to_day(wobble, config):
+    """Variance of the day effect from one day to the next, shrunk to a prior of three days."""
+    return max(0.0, 3 * (config.prior_sd / 2) ** 2 + wobble.short) / (3 + wobble.short_weight)
 
 
 def cautious_variance(wobble, settled, config):
