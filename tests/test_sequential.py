@@ -74,8 +74,9 @@ def after_days(losses, labels=200, state=None, first=0):
 
 
 # --- false alarms -----------------------------------------------------------------------------------------------
-# Half an alarm a year is promised; simulations of 200 streams have 0.00 to 0.25, all but one of them at most 0.17. With 40 streams at a true rate of
-# 0.15 the count has mean 6 and standard deviation 2.3, so 14 (0.35) is 3.5 standard deviations out, and below 0.5.
+# Half an alarm a year is promised; simulations of 200 streams have 0.00 to 0.17, and 0.25 with 50 labels on days that
+# vary ten times as much as a coin. With 40 streams at a true rate of 0.15 the count has mean 6 and standard deviation
+# 2.3, so 14 (0.35) is 3.5 standard deviations out, and below 0.5.
 
 @pytest.mark.parametrize("labels", [50, slow(200), slow(1000)])
 def test_a_year_of_days_at_the_floor_raises_at_most_half_an_alarm(labels):
@@ -110,7 +111,7 @@ def test_runs_of_bad_days_seldom_raise_an_alarm_within_a_month(labels, loss, inf
 @pytest.mark.parametrize("inflation", [1, 1.3, 3, 10])
 def test_independent_days_keep_the_promise_over_two_hundred_streams(labels, loss, inflation):
     found = alarms(daily_losses(5, 200, YEAR, labels, loss, inflation), labels)
-    assert np.mean(found < YEAR) <= 0.25   # 0.17 at most, plus three standard errors of 0.027
+    assert np.mean(found < YEAR) <= {(50, 10): 0.35}.get((labels, inflation), 0.25)  # 0.25 and 0.17 at most, plus three standard errors of 0.03
     # 0.03 at most, plus three standard errors; but days that swing by 8 or 16 points are first taken for what they look like.
     assert np.mean(found < MONTH) <= {(50, 10): 0.3, (200, 10): 0.12}.get((labels, inflation), 0.06)
 
