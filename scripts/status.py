@@ -134,7 +134,7 @@ def suggestions(fact: dict) -> list[str]:
     if fact["drift"] and fact["drift"]["found"]:
         found.append(short(f"make drift MODEL={name}    # {fact['drift']['worst'] or 'which columns, and by how much'}"))
     if not fact["check"] or not fact["live"]["labels"]:
-        found.append(f"make label MODEL={name} CSV=outcomes.csv    # true outcomes, so that its live accuracy is known")
+        found.append(f"make label MODEL={name} CSV=outcomes.csv    # true outcomes, so that it is known how right it is")
     if fact["next"] is None:
         found.append("make cron    # check every hour, retrain where it is needed")
     return found or [f"make predict MODEL={name} CSV=rows.csv"]

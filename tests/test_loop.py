@@ -225,7 +225,7 @@ def test_a_deployed_version_that_does_worse_than_the_one_before_is_rolled_back(l
     live.run("predict", CSV=world(live, 8), OUT=live.root.parent / "answers-8.csv")
     live.run("label", CSV=outcomes(live, 8))
     done = live.run("retrain")
-    assert "cancer v1 is live (deployment 3" in done.stdout and "ALERT cancer: v3 was rolled back to v1: mean loss 0.3" in done.stderr
+    assert "cancer v1 is live (deployment 3" in done.stdout and "ALERT cancer: v3 was rolled back to v1: accuracy 0.6" in done.stderr
     assert live.sql("SELECT action, version FROM production") == [("rollback", 1)]
 
 
@@ -431,6 +431,27 @@ def test_a_periodic_try_waits_for_labels_and_keeps_no_small_parts(live):
 
 
 @pytest.mark.slow
+def test_a_regression_that_is_as_bad_as_its_own_holdout_said_is_rolled_back_where_the_one_before_was_better(project):
+    """With `require` off and no limit a person may deploy anything; its errors are measured by its own mae, those of the version before by that one's."""
+    edit(project, 'max = {mae = 50.0}\nrequire = "not_worse"', 'require = "off"', model="diabetes")
+    live_diabetes(project)
+    base, source = project.root.parent, "data/diabetes/train/0001.csv"
+    true = pd.read_csv(project.root / source)["progression"]
+    for estimator, out in (('estimator = "sklearn.linear_model.Ridge"', "first.csv"), ('estimator = "sklearn.dummy.DummyRegressor"\nparams = {strategy = "constant", constant = 300.0}', "second.csv")):
+        if out == "second.csv":
+            edit(project, 'estimator = "sklearn.linear_model.Ridge"', estimator, model="diabetes")
+            project.run("train", MODEL="diabetes")
+            project.run("deploy", MODEL="diabetes")
+        project.run("predict", MODEL="diabetes", CSV=source, OUT=base / out)
+        pd.DataFrame({"id": pd.read_csv(base / out)["id"], "label": true}).to_csv(base / "labels.csv", index=False)
+        project.run("label", MODEL="diabetes", CSV=base / "labels.csv")
+        project.run("check", MODEL="diabetes")
+    done = project.run("retrain", MODEL="diabetes")
+    assert f"ALERT diabetes: v2 was rolled back to v1: mae {(300 - true).abs().mean():.4g} on 442 labels, where v1 would be expected to have at most " in done.stderr
+    assert project.sql("SELECT action, version FROM production WHERE model = 'diabetes'") == [("rollback", 1)]
+
+
+@pytest.mark.slow
 def test_where_the_world_has_changed_the_version_before_is_no_way_out(live):
     """The new version does worse than the old one did; but on the same rows the old one does no better."""
     live.run("label", CSV=outcomes(live, 1))
@@ -465,13 +486,17 @@ def test_retraining_lowers_what_is_asked_for_never_and_a_person_may():
     assert bounds.at_deployment(conf, registry(("deploy", 1), ("retrain", 3), ("deploy", 2))) == alone[2]
 
 
+def config_of_diabetes(limit: float | None):
+    from lib.config import parse
+    conf = parse((ROOT / "models/diabetes/model.toml").read_text().replace("max = {mae = 50.0}", f"max = {{mae = {limit}}}" if limit else ""))
+    assert conf.thresholds.max == ({"mae": limit} if limit else {})
+    return conf
+
+
 def first_days_of(mae: float, limit: float | None, reached: float = 1.0, labels: int = 100) -> list[str]:
     """The verdicts on three days of exponential errors, of a regression that had `reached` on its holdout and is allowed `limit`."""
     from lib import bounds, sequential
-    from lib.config import parse
-    text = (ROOT / "models/diabetes/model.toml").read_text()
-    conf = parse(text.replace("max = {mae = 50.0}", f"max = {{mae = {limit}}}" if limit else ""))
-    assert conf.thresholds.max == ({"mae": limit} if limit else {})
+    conf = config_of_diabetes(limit)
     version = Version("m", 1, "m/v1", "", "", "", {"mae": reached, "holdout_rows": 1000, "metric": "mae"})
     known = Registry({1: version}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
     state, verdicts, rng = sequential.start(*bounds.of_live(conf, known)), [], np.random.default_rng(0)
@@ -491,6 +516,32 @@ def outcomes_of(errors, bound):
 def test_an_error_that_has_tripled_is_a_drop_however_wide_its_limit_and_one_as_before_is_none(limit):
     assert first_days_of(1.0, limit) == ["healthy"] * 3
     assert first_days_of(3.0, limit)[1:] == ["dropped"] * 2
+
+
+def test_twice_the_error_is_found_beside_a_few_huge_ones_that_are_clipped():
+    """One error in a hundred is fifty times as large: they make a third of the mae, and hardly count once clipped."""
+    from lib import bounds, sequential
+    def errors(count, rng):
+        return np.abs(rng.normal(size=count)) * np.where(rng.random(count) < 0.01, 50, 1)
+    conf, rng = config_of_diabetes(None), np.random.default_rng(0)
+    holdout = errors(2000, rng)
+    version = Version("m", 1, "m/v1", "", "", "", {"mae": holdout.mean(), "clipped": bounds.clipped(holdout), "holdout_rows": 2000, "metric": "mae"})
+    known = Registry({1: version}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
+    state, found = sequential.start(*bounds.of_live(conf, known)), None
+    for day in range(80):
+        losses = outcomes_of(errors(200, rng) * (1 if day < 30 else 2), bounds.yardstick(conf, known, 1))
+        state = sequential.update(state, day, 200, losses.sum(), (losses ** 2).sum())
+        found = found if found is not None or sequential.decide(state).verdict != "dropped" else day
+    assert found is not None and 30 <= found < 60
+
+
+def test_what_a_holdout_comes_to_is_no_less_than_its_clipped_errors_whatever_they_are_measured_by():
+    from lib import bounds
+    holdout = np.random.default_rng(0).lognormal(0, 1.5, 1000)
+    entry = {"mae": holdout.mean(), "clipped": bounds.clipped(holdout), "holdout_rows": 1000}
+    for unit in (1.0, 4.0, entry["clipped"]["at"], 50.0, 1000.0):
+        loss, labels = bounds.clipped_loss(entry, unit)
+        assert holdout.clip(max=unit).mean() / unit * (1 - 1e-12) <= loss <= min(holdout.mean() / unit, 1.0) and labels > 0
 
 
 def test_a_regression_without_any_error_on_its_holdout_can_be_judged():

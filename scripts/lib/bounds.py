@@ -75,9 +75,28 @@ def since_a_person(known: Registry) -> list[Version]:
 def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     e = version.entry
     if conf.task == "regression":
-        losses = min(e["mae"] / (sequential.CLIP * yardstick(conf, known, version.number)), 1.0) * e["holdout_rows"]
-    elif "wrong" in e or e["metric"] == "accuracy":
+        mean, labels = clipped_loss(e, sequential.CLIP * yardstick(conf, known, version.number))
+        return min(sequential.deployment_bound(mean * labels, labels, conf.monitor.tolerance), 1 - 1e-6)
+    if "wrong" in e or e["metric"] == "accuracy":
         losses = e["wrong"] if "wrong" in e else (1 - e["value"]) * e["holdout_rows"]
     else:
         return None
     return min(sequential.deployment_bound(losses, e["holdout_rows"], conf.monitor.tolerance), 1 - 1e-6)
+
+
+def clipped(errors) -> dict:
+    """errors: an array. What the absolute errors of a holdout come to when they are clipped as later ones will be: a few huge errors make an mae that clipped ones never reach."""
+    at = sequential.CLIP * MAE_SLACK * float(errors.mean())
+    cut = errors.clip(max=at)
+    return {"at": at, "mean": float(cut.mean()), "sd": float(cut.std())}
+
+
+def clipped_loss(entry: dict, unit: float) -> tuple[float, float]:
+    """(mean loss on a version's holdout, or a little more; the number of 0/1 losses that would tell its mean as well), for errors of `unit` as a loss of 1."""
+    told = entry.get("clipped")
+    if told is None or not told["at"]:  # a version of older scripts
+        return min(entry["mae"] / unit, 1.0), entry["holdout_rows"]
+    mean = min(entry["mae"], told["mean"] * max(unit / told["at"], 1.0)) / unit  # a mean of clipped errors is concave in where they are clipped
+    p = told["mean"] / told["at"]
+    dispersion = max((told["sd"] / told["at"]) ** 2 / (p * (1 - p)), 0.01)
+    return min(mean, 1.0), entry["holdout_rows"] / dispersion

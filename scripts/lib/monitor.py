@@ -79,7 +79,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     days = new_days(rows, conf.task == "classification")
     if state is None or limits(state) != limits(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
         state, days = fresh, new_days(since_deployment(rows, deployment, state), conf.task == "classification")
-    before = before_state(run, paths, known, setting)
+    before = before_state(run, paths, conf, known, setting)
     for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
     for day in new_days(rows, conf.task == "classification") if before else ():
@@ -182,17 +182,18 @@ def sequential_setting(conf: Config) -> sequential.Config:
     return sequential.Config(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
 
 
-def before_state(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Config) -> sequential.State | None:
+def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State | None:
     """The test of the live version against what the one before it did in its last days; None where that had too few labels."""
     deployment = known.deployments[-1]
     told = told_state(run, paths, deployment.number, "before")
     if told:
         return told
     days = last_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
-    labels, losses = sum(day.labels for day in days), sum(day.losses for day in days)
+    unit = bounds.yardstick(conf, known, deployment.replaced) / bounds.yardstick(conf, known, known.live.number) if days and conf.task == "regression" else 1.0  # each version's losses are in its own
+    labels, losses = sum(day.labels for day in days), unit * sum(day.losses for day in days)
     if labels < setting.minimum_labels:
         return None
-    return taught(run, paths, known, sequential.start(min(max(sequential.deployment_bound(losses, labels, 0.0), 1e-6), 1 - 1e-6), None, setting))
+    return taught(run, paths, known, sequential.start(min(max(sequential.deployment_bound(min(losses, labels), labels, 0.0), 1e-6), 1 - 1e-6), None, setting))
 
 
 def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> str | None:
@@ -203,8 +204,11 @@ def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry
     decision = sequential.decide(state, sequential_setting(conf))
     if decision.verdict != "dropped":
         return None
-    bound = state.references[0].bound
-    return f"mean loss {decision.loss:.3f} on {decision.labels:.0f} labels, where v{known.deployments[-1].replaced} would be expected to have at most {bound:.3f}"
+    bound, before, labels = state.references[0].bound, f"v{known.deployments[-1].replaced} would be expected to have at", f"{decision.labels:.0f} labels"
+    if conf.task == "classification":
+        return f"accuracy {1 - decision.loss:.3f} on {labels}, where {before} least {1 - bound:.3f}"
+    unit = sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
+    return f"mae {unit * decision.loss:.4g} on {labels}, where {before} most {unit * bound:.4g} (errors clipped at {unit:.4g})"
 
 
 def last_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from lib import card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, scores, scoring, search, tags, versions
+from lib import bounds, card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, scores, scoring, search, tags, versions
 from lib.config import Config
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
@@ -261,7 +261,8 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
              "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int(learnt.sum()),
              "holdout_rows": int(holdout.sum()), "why": why}
     if conf.task == "regression":
-        facts["mae"] = float(np.abs(candidate.answers.truth - candidate.answers.values).mean())
+        errors = np.abs(candidate.answers.truth - candidate.answers.values)
+        facts |= {"mae": float(errors.mean()), "clipped": bounds.clipped(errors)}
     else:
         facts["wrong"] = int((candidate.answers.truth != candidate.answers.values).sum())
     manifest = {"model": paths.name, "version": number, "created": clock.now(), "script": run.script, "run": run.uuid, "inputs": vars(inputs), "classes": classes,
