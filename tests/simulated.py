@@ -82,10 +82,10 @@ def outcomes(connection, name: str, numeric: bool, dropped: bool, live: int, sta
         if numeric:
             errors = [abs(chance.gauss(0, 90 if bad else 45)) for _ in range(labels)]
             losses = [min(error / 200, 1.0) for error in errors]
-            rows.append((version, f"{day:%Y-%m-%dT08}", predictions, 0.0, labels, sum(losses), sum(loss ** 2 for loss in losses), sum(errors), 0))
+            rows.append((version, f"{day:%Y-%m-%dT08}", predictions, 0.0, labels, sum(losses), sum(loss ** 2 for loss in losses), sum(errors), 0, sum(error ** 2 for error in errors)))
         else:
             wrong = sum(chance.random() < (0.2 if bad else 0.045) for _ in range(labels))
-            rows.append((version, f"{day:%Y-%m-%dT08}", predictions, 0.95 * predictions, labels, float(wrong), float(wrong), 0.0, 0))
+            rows.append((version, f"{day:%Y-%m-%dT08}", predictions, 0.95 * predictions, labels, float(wrong), float(wrong), 0.0, 0, 0.0))
     db.add_outcomes(connection, name, "mae" if numeric else "accuracy", {version: 50.0 for version in range(1, 5)} if numeric else {}, rows)
 
 

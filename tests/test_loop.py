@@ -306,10 +306,19 @@ def test_a_regression_is_watched_by_its_error(project):
     pd.DataFrame({"id": said["id"], "progression": true}).to_csv(labels, index=False)
     project.run("label", MODEL="diabetes", CSV=labels)
     mae = (said["prediction"] - true).abs().mean()
-    assert f"diabetes v1: mae {mae:.4f} [" in project.run("check", MODEL="diabetes").stdout
-    pd.DataFrame({"id": said["id"], "progression": true + 200}).to_csv(labels, index=False)
+    half = 1.96 * (said["prediction"] - true).abs().std(ddof=0) / len(true) ** 0.5
+    assert f"diabetes v1: mae {mae:.4f} [{mae - half:.4f}, {mae + half:.4f}]" in project.run("check", MODEL="diabetes").stdout
+    true.loc[:200] += 600  # far beyond where errors are clipped
+    errors = (said["prediction"] - true).abs()
+    half = 1.96 * errors.std(ddof=0) / len(true) ** 0.5
+    pd.DataFrame({"id": said["id"], "progression": true}).to_csv(labels, index=False)
     project.run("label", MODEL="diabetes", CSV=labels)
-    assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(mae, 4), None)]
+    assert f"mae {errors.mean():.4f} [{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
+    assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(errors.mean(), 4), None)]
+    connection = sqlite3.connect(project.root / "metrics.db")
+    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; PRAGMA user_version = 8")  # as older scripts left it
+    connection.close()
+    assert f"[{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
 
 
 def test_corrections_of_labels_that_were_judged_are_judged_too(live):
@@ -437,7 +446,7 @@ def test_a_regression_that_is_as_bad_as_its_own_holdout_said_is_rolled_back_wher
     live_diabetes(project)
     base, source = project.root.parent, "data/diabetes/train/0001.csv"
     true = pd.read_csv(project.root / source)["progression"]
-    for estimator, out in (('estimator = "sklearn.linear_model.Ridge"', "first.csv"), ('estimator = "sklearn.dummy.DummyRegressor"\nparams = {strategy = "constant", constant = 300.0}', "second.csv")):
+    for estimator, out in (('estimator = "sklearn.linear_model.Ridge"', "first.csv"), ('estimator = "sklearn.dummy.DummyRegressor"\nparams = {strategy = "constant", constant = 3000.0}', "second.csv")):
         if out == "second.csv":
             edit(project, 'estimator = "sklearn.linear_model.Ridge"', estimator, model="diabetes")
             project.run("train", MODEL="diabetes")
@@ -447,7 +456,7 @@ def test_a_regression_that_is_as_bad_as_its_own_holdout_said_is_rolled_back_wher
         project.run("label", MODEL="diabetes", CSV=base / "labels.csv")
         project.run("check", MODEL="diabetes")
     done = project.run("retrain", MODEL="diabetes")
-    assert f"ALERT diabetes: v2 was rolled back to v1: mae {(300 - true).abs().mean():.4g} on 442 labels, where v1 would be expected to have at most " in done.stderr
+    assert f"ALERT diabetes: v2 was rolled back to v1: mae {(3000 - true).abs().mean():.4g} on 442 labels, where v1 would be expected to have at most " in done.stderr
     assert project.sql("SELECT action, version FROM production WHERE model = 'diabetes'") == [("rollback", 1)]
 
 

@@ -241,16 +241,16 @@ def log_segments(connection: sqlite3.Connection, model: str, log: str) -> list[s
     return [row["name"] for row in connection.execute("SELECT name FROM log_segments WHERE model = ? AND log = ? ORDER BY place", (model, log))]
 
 
-def bounds_counted_with(connection: sqlite3.Connection, model: str) -> set[tuple[int, float]]:
-    """(version, largest acceptable mae) that losses in `outcomes` are in units of."""
-    return {tuple(row) for row in connection.execute("SELECT DISTINCT version, bound FROM outcomes WHERE model = ? AND bound IS NOT NULL AND labels > 0", (model,))}
+def bounds_counted_with(connection: sqlite3.Connection, model: str) -> set[tuple[int, float | None]]:
+    """(version, the mae that its losses in `outcomes` are in units of; None where older scripts counted them)."""
+    return {tuple(row) for row in connection.execute("SELECT DISTINCT version, bound FROM outcomes WHERE model = ? AND labels > 0", (model,))}
 
 
 def forget_logs(connection: sqlite3.Connection, model: str) -> None:
     """Before all is read again: what was counted goes, what the sequential test was given stays given."""
     connection.execute("DELETE FROM log_positions WHERE model = ?", (model,))
     connection.execute("DELETE FROM log_segments WHERE model = ?", (model,))
-    connection.execute("UPDATE outcomes SET predictions = 0, expected = 0, labels = 0, losses = 0, squares = 0, errors = 0, corrections = 0, bound = NULL WHERE model = ?", (model,))
+    connection.execute("UPDATE outcomes SET predictions = 0, expected = 0, labels = 0, losses = 0, squares = 0, errors = 0, error_squares = 0, corrections = 0, bound = NULL WHERE model = ?", (model,))
 
 
 def forget_before(connection: sqlite3.Connection, model: str) -> None:
@@ -265,12 +265,12 @@ def set_log(connection: sqlite3.Connection, model: str, log: str, positions: lis
 
 
 def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, bounds: dict[int, float], rows: list[tuple]) -> None:
-    """rows: (version, hour, predictions, expected, labels, losses, squares, errors, corrections), added to what is there."""
+    """rows: (version, hour, predictions, expected, labels, losses, squares, errors, corrections, error_squares), added to what is there."""
     connection.executemany(
-        "INSERT INTO outcomes (model, metric, bound, version, hour, predictions, expected, labels, losses, squares, errors, corrections) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "INSERT INTO outcomes (model, metric, bound, version, hour, predictions, expected, labels, losses, squares, errors, corrections, error_squares) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (model, version, hour) DO UPDATE SET predictions = predictions + excluded.predictions, expected = expected + excluded.expected, "
         "labels = labels + excluded.labels, losses = losses + excluded.losses, squares = squares + excluded.squares, errors = errors + excluded.errors, "
-        "corrections = corrections + excluded.corrections, bound = excluded.bound", [(model, metric, bounds.get(row[0]), *row) for row in rows])
+        "corrections = corrections + excluded.corrections, error_squares = error_squares + excluded.error_squares, bound = excluded.bound", [(model, metric, bounds.get(row[0]), *row) for row in rows])
 
 
 def outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:

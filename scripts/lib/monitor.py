@@ -140,15 +140,14 @@ def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | Non
     days = sorted({row["hour"][:10] for row in rows if row["labels"]})
     shown = [day for day in days if day >= first][-RECENT:]
     chosen = [row for row in rows if shown and row["hour"][:10] >= shown[0]]
-    labels, losses, squares, errors = (sum(row[name] for row in chosen) for name in ("labels", "losses", "squares", "errors"))
+    labels, losses, errors, squares = (sum(row[name] for row in chosen) for name in ("labels", "losses", "errors", "error_squares"))
     if not labels:
         return None, None, None, None
     since = shown[0] if shown != days else None
     if conf.task == "classification":
         low, high = sequential.wilson_interval(losses / labels, labels)
         return 1 - losses / labels, 1 - high, 1 - low, since
-    half = 1.96 * (max(squares / labels - (losses / labels) ** 2, 0.0) / labels) ** 0.5 * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
-    return errors / labels, max(errors / labels - half, 0.0), errors / labels + half, since
+    return errors / labels, *sequential.normal_interval(labels, errors, squares), since
 
 
 def new_days(rows, binary: bool) -> list[Day]:

@@ -85,7 +85,7 @@ def absorb_predictions(run: Run, paths: ModelPaths, judge: Judge, parsed: list, 
     counts.add(rows["version"], rows["hour"], predictions=1, expected=np.nan_to_num(expected))
     hit = rows[has]
     loss, error = judge.losses(hit["value"], true[has], hit["version"])
-    counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error)
+    counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error, error_squares=squared(error))
     commit(run, paths, "predictions", judge, rows, positions, counts)
 
 
@@ -104,7 +104,7 @@ def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, posit
     corrected = had[place]
     counts = Counts()
     counts.add(said["version"], said["hour"], labels=~corrected, losses=loss - corrected * before, squares=loss**2 - corrected * before**2,
-               errors=error - corrected * error_before, corrections=corrected)
+               errors=error - corrected * error_before, corrections=corrected, error_squares=squared(error) - corrected * squared(error_before))
     commit(run, paths, "labels", judge, rows, positions, counts)
 
 
@@ -132,6 +132,11 @@ def last_of_each(rows: np.ndarray) -> np.ndarray:
     return rows[::-1][first]
 
 
+def squared(errors: np.ndarray) -> np.ndarray:
+    """Finite, so that sums can be taken back."""
+    return np.minimum(errors, 1e150) ** 2
+
+
 def latest(size: int, place: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each of `size` places the value that was found last, and whether one was."""
     chosen, has = np.zeros(size, "u8"), np.zeros(size, bool)
@@ -143,7 +148,7 @@ def latest(size: int, place: np.ndarray, values: np.ndarray) -> tuple[np.ndarray
 class Counts:
     """Sums by version and hour, as rows of the table `outcomes`."""
 
-    FIELDS = ("predictions", "expected", "labels", "losses", "squares", "errors", "corrections")
+    FIELDS = ("predictions", "expected", "labels", "losses", "squares", "errors", "corrections", "error_squares")
 
     def __init__(self):
         self.sums: dict[tuple[int, int], list[float]] = {}

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from lib import db
-from lib.sequential import CLIP, wilson_interval
+from lib.sequential import normal_interval, wilson_interval
 
 SPAN = 365  # days that are shown
 DRIFT_DAILY = 60  # days up to which the heat map of drift goes by day
 SHOWN = 20  # rows of a list, newest first
 
 DAYS = """
-SELECT model, version, substr(hour, 1, 10) AS day, metric, sum(predictions) AS predictions, sum(labels) AS labels, sum(losses) AS losses, sum(squares) AS squares, sum(errors) AS errors, bound
+SELECT model, version, substr(hour, 1, 10) AS day, metric, sum(predictions) AS predictions, sum(labels) AS labels, sum(losses) AS losses, sum(errors) AS errors, sum(error_squares) AS error_squares, bound
 FROM outcomes WHERE hour >= :since GROUP BY model, version, day, bound ORDER BY model, day, version"""
 VERSIONS = """
 SELECT v.*, l.place, p.since FROM versions v
@@ -177,14 +177,6 @@ def one_day(day: int, rows: list[db.Row]) -> Day:
         low, high = wilson_interval(wrong, labels)
         return Day(day, versions, predictions, labels, 1 - wrong, 1 - high, 1 - low)
     mean = sum(row["errors"] for row in rows) / labels
-    if any(row["bound"] is None for row in rows if row["labels"]):  # counted by scripts that did not say
+    if any(row["bound"] is None for row in rows if row["labels"]):  # counted by older scripts
         return Day(day, versions, predictions, labels, mean)
-    half = 1.96 * (variance(rows, labels) / labels) ** 0.5
-    return Day(day, versions, predictions, labels, mean, max(mean - half, 0.0), mean + half)
-
-
-def variance(rows: list[db.Row], labels: int) -> float:
-    """Of the absolute errors, from the sums of clipped losses: a loss is an error over CLIP times the bound, the mae that it is measured by."""
-    units = [(row, CLIP * row["bound"]) for row in rows if row["labels"]]
-    mean = sum(row["losses"] * unit for row, unit in units) / labels
-    return max(sum(row["squares"] * unit ** 2 for row, unit in units) / labels - mean ** 2, 0.0)
+    return Day(day, versions, predictions, labels, mean, *normal_interval(labels, mean * labels, sum(row["error_squares"] for row in rows)))

@@ -331,4 +331,9 @@ SINCE = """
 ALTER TABLE checks ADD COLUMN since TEXT;  -- of the predictions from then on are value, low and high; NULL: of all
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE)
+ERROR_SQUARES = """
+ALTER TABLE outcomes ADD COLUMN error_squares REAL NOT NULL DEFAULT 0;  -- regression: sum of the squared errors, unclipped as `errors` are
+UPDATE outcomes SET bound = NULL WHERE metric = 'mae';  -- so that the next check counts them anew
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES)

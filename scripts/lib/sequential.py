@@ -153,6 +153,12 @@ def wilson_interval(mean, n, z=1.96):
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
+def normal_interval(n, total, squares, z=1.96):
+    """Of the mean of n numbers of at least 0, from their sum and that of their squares."""
+    half = z * math.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)
+    return max(total / n - half, 0.0), total / n + half
+
+
 def _close(state, config):
     """The open day becomes evidence, and wobble once it is beyond suspicion; a day of alarm never does."""
     variance, limit = cautious_variance(state.wobble, state.settled, config.wobble), _limit(state, config)
