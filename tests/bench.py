@@ -131,6 +131,12 @@ def prepare(folder: Path) -> Bench:
     return bench
 
 
+def apart(bench: Bench, name: str) -> Bench:
+    """A project of its own, whose models no other operation meets."""
+    prepare(bench.folder / name)
+    return Bench(bench.folder / name, bench.rows)
+
+
 def prepare_empty(folder: Path) -> Path:
     """The project in a repository of its own."""
     from conftest import sources
@@ -289,6 +295,7 @@ def answer(i: int) -> str:
 
 def many(bench: Bench) -> None:
     """check of 1,000 models, 1,000 new rows each"""
+    bench = apart(bench, "many")
     names = copies(bench, MODELS)
     (bench.project / "data/floor").mkdir(parents=True, exist_ok=True)
 
@@ -330,6 +337,7 @@ def copies(bench: Bench, count: int) -> list[str]:
 
 def report(bench: Bench) -> None:
     """report of 100 models with a year of daily figures"""
+    bench = apart(bench, "report")
     names = copies(bench, 100)
     days = [(date.today() - timedelta(days=back)).isoformat() for back in range(365, 0, -1)]
     with contextlib.closing(sqlite3.connect(bench.project / "metrics.db")) as connection, connection:
