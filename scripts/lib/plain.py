@@ -23,23 +23,33 @@ LONGEST = 1 << 24  # bytes in which a row must end, or the strict reader is aske
 
 @dataclass(frozen=True)
 class Block:
-    """Plain rows as bytes, and where the fields of each begin and end: shapes (rows, columns)."""
+    """Plain rows as bytes, and where each begins and ends, shape (rows,), with its commas between, shape (rows, columns - 1)."""
 
     text: bytes
-    begins: np.ndarray
-    stops: np.ndarray
+    starts: np.ndarray
+    commas: np.ndarray
+    ends: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.begins)
+        return len(self.ends)
+
+    def begins(self, place: int) -> np.ndarray:
+        """Where the field of that column begins in each row."""
+        return self.commas[:, place - 1] + 1 if place else self.starts
+
+    def stops(self, place: int) -> np.ndarray:
+        return self.commas[:, place] if place < self.commas.shape[1] else self.ends
 
     def joined(self, places: list[int | None]) -> list[str]:
         """Some fields of each row as CSV, without a line end; None: an empty field. Neighbours are copied as one piece."""
+        ascii_text = self.text.decode() if self.text.isascii() else None  # decoded once: there a character is a byte
         pieces = []
         for first, last in runs(places):
             if first is None:
                 pieces.append([""] * len(self))
-            else:
-                pieces.append([self.text[a:b].decode() for a, b in zip(self.begins[:, first].tolist(), self.stops[:, last].tolist())])
+                continue
+            bounds = zip(self.begins(first).tolist(), self.stops(last).tolist())
+            pieces.append([ascii_text[a:b] for a, b in bounds] if ascii_text is not None else [self.text[a:b].decode() for a, b in bounds])
         return pieces[0] if len(pieces) == 1 else list(map(",".join, zip(*pieces)))
 
 
@@ -110,7 +120,7 @@ def split(block: bytes, header: Header) -> Block | None:
     commas = commas.reshape(len(ends), width - 1)
     if width > 1 and ((commas[:, 0] < starts).any() or (commas[:, -1] > ends).any()):
         return None
-    return Block(block, np.column_stack([starts, commas + 1]), np.column_stack([commas, ends]))
+    return Block(block, starts, commas, ends)
 
 
 def is_utf8(block: bytes) -> bool:
@@ -162,7 +172,7 @@ def literal(missing: np.ndarray, plain: Block, place: int) -> bool:
     if not len(present):
         return True
     try:
-        float(plain.text[plain.begins[present[0], place]:plain.stops[present[0], place]])
+        float(plain.text[plain.begins(place)[present[0]]:plain.stops(place)[present[0]]])
     except ValueError:
         return False
     return True
