@@ -7,7 +7,7 @@ import contextlib
 import sys
 
 from lib import alerts, clock, db, files, finding, logs, registry, runs, tags
-from lib.errors import Busy, UserError
+from lib.errors import Busy
 from lib.files import ModelPaths
 from lib.finding import Finding
 from lib.tags import Registry
@@ -18,19 +18,9 @@ LITTLE = 4 << 20  # bytes of new rows up to which a model's check is one transac
 
 def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
-    verdicts, failed = [], False
     known = {} if named else tags.by_model(run.root)
-    for name in [run.model().name] if named else runs.model_names(run.root):
-        try:
-            verdicts += [found.verdict for found in check_model(run, files.ModelPaths(run.root, name), named, None if named else known.get(name, []))]
-        except Exception as error:  # whatever breaks one model must not keep the others unwatched
-            if named:
-                raise
-            print(f"check: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
-            alerts.raise_alert(run, name, "check failed", f"check failed: {error}")
-            failed = True
-    alerts.deliver(run)
-    return 3 if "dropped" in verdicts else 1 if failed else 0
+    found, broke = alerts.watch(run, run.model().name if named else "", lambda paths: check_model(run, paths, named, None if named else known.get(paths.name, [])))
+    return 3 if any(finding.verdict == "dropped" for findings in found for finding in findings) else 1 if broke else 0
 
 
 def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | None = None) -> list[Finding]:
@@ -50,7 +40,7 @@ def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | Non
             raise
         print(f"{paths.name}: another check is at work; skipped")
         return []
-    alerts.resolve(run, paths.name, "check failed")
+    alerts.resolve(run, paths.name, alerts.failure("check"))
     print(found.words(paths.name))
     tell(run, paths, found)
     return [found]

@@ -7,9 +7,9 @@ make drift MODEL=churn ACCEPT=1 REASON="new plan"  # the rows that were found sp
 import os
 import sys
 
-from lib import alerts, config, drift_watch, files, runs, tags
+from lib import alerts, config, drift_watch, runs, tags
 from lib.drift_records import Look
-from lib.errors import Busy, UserError
+from lib.errors import Busy
 from lib.files import ModelPaths
 from lib.runs import Run
 
@@ -17,18 +17,8 @@ from lib.runs import Run
 def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
     accepts = run.flag("ACCEPT")
-    verdicts, failed = [], False
-    for name in [run.model().name] if named or accepts else runs.model_names(run.root):
-        try:
-            verdicts.append(drift_of_model(run, files.ModelPaths(run.root, name), named, accepts))
-        except Exception as error:  # whatever breaks one model must not keep the others unwatched
-            if named or accepts:
-                raise
-            print(f"drift: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
-            alerts.raise_alert(run, name, "drift failed", f"drift failed: {error}")
-            failed = True
-    alerts.deliver(run)
-    return 3 if {"drift", "quality"} & set(verdicts) else 1 if failed else 0
+    verdicts, broke = alerts.watch(run, run.model().name if named or accepts else "", lambda paths: drift_of_model(run, paths, named, accepts))
+    return 3 if {"drift", "quality"} & set(verdicts) else 1 if broke else 0
 
 
 def drift_of_model(run: Run, paths: ModelPaths, named: bool, accepts: bool) -> str:
@@ -50,7 +40,7 @@ def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accep
             print(f"{paths.name}: nothing is live, so there is nothing to compare")
         return "unknown"
     found = show(drift_watch.look(run, paths, conf, known))
-    alerts.resolve(run, paths.name, "drift failed")
+    alerts.resolve(run, paths.name, alerts.failure("drift"))
     if not accepts:
         return found.verdict
     if drift_watch.accept(run, paths):

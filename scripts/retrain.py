@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import check
 import drift
-from lib import alerts, approval, audit, clock, config, db, drift_watch, files, fingerprints, live, monitor, parts, registry, remote, runs, tags, versions
+from lib import alerts, approval, audit, clock, config, db, drift_watch, fingerprints, live, monitor, parts, registry, remote, runs, tags, versions
 from lib.errors import Busy, Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.finding import Finding
@@ -26,19 +26,8 @@ WORSE_AT = 0.05  # one-sided p-value, on the same rows
 def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
     force, accepts = run.flag("FORCE"), run.flag("ACCEPT")
-    codes = []
-    for name in [run.model().name] if named or accepts else runs.model_names(run.root):
-        try:
-            codes.append(retrain_model(run, files.ModelPaths(run.root, name), named, force, accepts))
-        except Exception as error:  # whatever breaks one model must not keep the others unhealed
-            alerts.raise_alert(run, name, "failed", f"retrain failed: {error}")
-            if named:
-                alerts.deliver(run)
-                raise
-            print(f"retrain: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
-            codes.append(1)
-    alerts.deliver(run)
-    return next((code for code in (1, 3) if code in codes), 0)
+    codes, broke = alerts.watch(run, run.model().name if named or accepts else "", lambda paths: retrain_model(run, paths, named, force, accepts))
+    return 1 if broke else max(codes, default=0)
 
 
 def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool, accepts: bool) -> int:
@@ -60,7 +49,7 @@ def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool, accepts
         print(f"{paths.name}: skipped: {busy}")
         return 0
     remote.push(run, paths)
-    alerts.resolve(run, paths.name, "failed")
+    alerts.resolve(run, paths.name, alerts.failure("retrain"))
     return code
 
 

@@ -7,7 +7,8 @@ make status JSON=1           # the same for scripts
 Times are UTC. The live metric is accuracy or mae of the predictions whose outcomes are in; `labels` is how many these are. `drift` is how
 many things the last `make drift` found, `next` when cron checks the model next, or retrains it.
 
-JSON=1 prints {"time", "jobs": [{job, time}], "models": […]}; jobs are what cron starts next, none where it is not set up. Of each model: model, version (live),
+JSON=1 prints {"time", "jobs": [{job, time}], "alerts": [{kind, raised, text}], "models": […]}; jobs are what cron starts next, none where it is not
+set up; the alerts are of such jobs as failed. Of each model: model, version (live),
 since, newest, holdout {metric, value, low, high, rows}, live {metric, value, low, high, labels, predictions},
 drift {version, time, columns, found, quality, worst}, check {time, verdict}, next {job, time}, alerts [{kind, raised, text}], note, type (what to
 type about it), and with MODEL= events [{time, user, trigger, event, words}]. What is not known is null.
@@ -36,13 +37,14 @@ def work(run: Run) -> int:
     if not names:
         raise UserError("there is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column")
     ticks = overview.cron(run)
-    found = overview.facts(run, names, ticks)
+    alerts = overview.open_alerts(run)
+    found = overview.facts(run, names, ticks, alerts)
     events = newest_events(run) if named else []
     if run.flag("JSON"):
-        print(json.dumps({"time": clock.now(), "jobs": ticks.jobs, "models": [{**fact, **({"events": events} if named else {})} for fact in found]}, indent=1, ensure_ascii=False))
+        print(json.dumps({"time": clock.now(), "jobs": ticks.jobs, "alerts": alerts.get("", []), "models": [{**fact, **({"events": events} if named else {})} for fact in found]}, indent=1, ensure_ascii=False))
         return 0
     print(*terminal.table(COLUMNS, [cells(fact) for fact in found]), sep="\n")
-    print(*below(found, ticks, named), sep="\n")
+    print(*below(found, ticks, alerts.get("", []), named), sep="\n")
     if named:
         print(*last_events(found[0], events), sep="\n")
     return 0
@@ -101,14 +103,18 @@ def day(time: str) -> str:
     return f"{moment:%b %d}" if time[:4] == clock.today()[:4] else time[:10]
 
 
-def below(found: list[dict], ticks: overview.Cron, named: bool) -> list[str]:
+def below(found: list[dict], ticks: overview.Cron, of_jobs: list[dict], named: bool) -> list[str]:
     """What does not fit into a line: open alerts in words, what is out of the ordinary, and that cron does not run."""
-    notes = [f"{fact['model']}: ALERT {alert['kind']} since {alert['raised'][:16].replace('T', ' ')}: {alert['text']}" for fact in found for alert in fact["alerts"]] if named else []
+    notes = [alarm("", alert) for alert in of_jobs] + [alarm(f"{fact['model']}: ", alert) for fact in found for alert in fact["alerts"] if named]
     notes += [f"{fact['model']}: {fact['note']}" + (f"    next: {fact['type']}" if fact["type"] else "") for fact in found if fact["note"] and fact["version"] is not None]
     more = [f"and {len(notes) - NOTES:,} more; all of them: make status JSON=1"] if len(notes) > NOTES else []
     lacking = [ticks.problem] if ticks.problem and any(fact["version"] for fact in found) else []
     jobs = "".join(f", {each['job']} {when(each['time'])}" for each in ticks.jobs)
     return [terminal.paint(f"times are UTC, now {clock.now()[11:16]}" + (f"; by cron{jobs[1:]}" if jobs else ""), "faint"), *notes[:NOTES], *more, *lacking]
+
+
+def alarm(whose: str, alert: dict) -> str:
+    return f"{whose}ALERT {alert['kind']} since {alert['raised'][:16].replace('T', ' ')}: {alert['text']}"
 
 
 def last_events(fact: dict, events: list[dict]) -> list[str]:

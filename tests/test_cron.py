@@ -1,4 +1,5 @@
 """make cron and uncron on a real crontab, and a real cron daemon that heals a model."""
+import fcntl
 import os
 import shutil
 import subprocess
@@ -79,8 +80,8 @@ def test_where_there_is_no_crontab_command_the_lines_to_paste_are_shown(project,
     assert "in-cron.sh retrain 2h\n" in done.stdout and "Install it with: sudo apt-get install cron" in done.stderr
 
 
-def job(live, **env):  # noqa: F811
-    return subprocess.run(["sh", str(live.root / "scripts/in-cron.sh"), "retrain", "10m"], cwd="/", capture_output=True, text=True,
+def job(live, script="retrain", **env):  # noqa: F811
+    return subprocess.run(["sh", str(live.root / "scripts/in-cron.sh"), script, "10m"], cwd="/", capture_output=True, text=True,
                           env={"HOME": str(live.home), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "root", **env})
 
 
@@ -98,6 +99,40 @@ def test_a_job_in_cron_s_bare_environment_keeps_its_own_log_and_mails_alerts_alo
     job(live)
     assert (live.root / ".log/retrain.log.1").stat().st_size == 1_000_001 and (live.root / ".log/retrain.log").stat().st_size < 10_000
     assert [path.name for path in (live.root / ".log").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_job_that_fails_is_mailed_once_and_an_alert_of_the_next_job_until_it_goes_well(live, tmp_path):  # noqa: F811
+    (live.root / ".venv").symlink_to(sys.prefix)
+    lines = job(live, "backup").stderr.splitlines()
+    assert lines[0] == f"backup: failed with exit code 2; see {live.root}/.log/backup.log" and lines[1].startswith("backup: TO= is missing. ") and len(lines) == 2
+    assert job(live, "backup").stderr == ""
+    started, = live.sql("SELECT started FROM runs ORDER BY id DESC LIMIT 1")[0]
+    assert job(live).stderr.startswith(f"retrain: ALERT the job backup of {started} failed: TO= is missing. ")
+    assert job(live).stderr == ""
+    assert live.sql("SELECT model, kind FROM alerts WHERE resolved IS NULL") == [("", "backup failed")]
+    assert f"ALERT backup failed since {started[:10]}" in live.run("status").stdout
+    assert "the job backup of" in (live.run("report"), (live.root / "models/report.html").read_text())[1]
+    (tmp_path / "safe").mkdir()
+    live.run("backup", TO=tmp_path / "safe")  # by hand is as good
+    assert "\nthe alert 'backup failed' is over\n" in live.run("check").stdout
+    assert job(live, "backup").stderr == ""  # mailed, and never gone well as a job since
+    assert job(live, "backup", TO=str(tmp_path / "safe")).returncode == 0
+    assert job(live, "backup").stderr.splitlines() == lines
+
+
+def test_a_job_that_was_killed_is_told_of_by_the_next(live):  # noqa: F811
+    lock = live.root / "models/.report.lock"
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        report = live.start("report", TRIGGER="cron")
+        while not live.sql("SELECT 1 FROM runs WHERE script = 'report' AND status = 'running'"):
+            time.sleep(0.05)
+        assert live.run("check").stderr == ""  # it may well be at work
+        report.kill()
+        report.wait()
+    started, = live.sql("SELECT started FROM runs WHERE script = 'report'")[0]
+    assert live.run("check").stderr == f"check: ALERT the job report of {started} was killed\n"
+    assert live.run("check").stderr == ""
 
 
 def test_a_real_cron_daemon_sees_the_drop_and_heals_it(live, crontab):  # noqa: F811

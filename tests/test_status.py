@@ -120,7 +120,7 @@ def test_without_cron_it_says_so_and_what_to_type(bare):
 
 def test_json_has_the_documented_keys_and_null_for_what_is_not_known(bare):
     found = json.loads(status(bare, JSON=1))
-    assert list(found) == ["time", "jobs", "models"] and found["time"] == "2026-11-23T09:00:00Z"
+    assert list(found) == ["time", "jobs", "alerts", "models"] and found["alerts"] == [] and found["time"] == "2026-11-23T09:00:00Z"
     cancer, diabetes = found["models"]
     assert list(cancer) == list(diabetes) == ["model", "version", "since", "newest", "holdout", "live", "drift", "check", "next", "alerts", "note", "type"]
     assert cancer["version"] == 1 and cancer["newest"] == 2 and cancer["holdout"]["metric"] == "accuracy" and cancer["live"] is None and cancer["check"] is None

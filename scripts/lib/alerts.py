@@ -3,10 +3,13 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from lib import clock, db
+from lib import clock, db, runs
+from lib.errors import UserError
+from lib.files import ModelPaths
 from lib.runs import Run
 
 PATIENCE = timedelta(days=1)  # so long the remote or the webhook may fail before a person is told
@@ -14,24 +17,64 @@ TIMEOUT = 10  # seconds for the webhook
 URL_FILE = ".webhook"  # at the project's root, readable by its owner only
 
 
+def watch(run: Run, named: str, work: Callable[[ModelPaths], object]) -> tuple[list, bool]:
+    """What `work` says of the model that was named, or of each, and whether it broke on any: whatever breaks one must not keep the others unwatched.
+
+    That is alerted; where one model was named, the command itself fails. What there is to tell is delivered.
+    """
+    results, broke = [], False
+    for name in [named] if named else runs.model_names(run.root):
+        try:
+            results.append(work(ModelPaths(run.root, name)))
+        except Exception as error:
+            if named:
+                deliver(run)
+                raise
+            raise_alert(run, name, failure(run.script), f"{run.script} failed: {error}")
+            print(f"{run.script}: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
+            broke = True
+    deliver(run)
+    return results, broke
+
+
+def failure(script: str) -> str:
+    """The kind of alert that says that the script failed."""
+    return f"{script} failed"
+
+
+def watch_jobs(run: Run) -> None:
+    """Alert what has become of cron's jobs: one that was killed, or stopped at its time limit, can't tell of itself, and the next one does."""
+    for job in db.last_jobs(run.db):
+        if job["status"] in ("done", "refused"):
+            resolve(run, "", failure(job["script"]))
+        elif job["trigger"] == "cron" and job["error"]:  # without: it has told of each model that it failed on
+            ended = {"killed": "was killed", "interrupted": "was stopped: its time limit, or the machine went down"}.get(job["status"], f"failed: {job['error']}")
+            raise_alert(run, "", failure(job["script"]), f"the job {job['script']} of {job['started']} {ended}")
+
+
 def raise_alert(run: Run, model: str, kind: str, text: str) -> None:
-    """On record and on stderr, unless it is already; delivery to the webhook comes at the end of the command."""
+    """On record and on stderr, unless it is already; delivery to the webhook comes at the end of the command. model: "" of none of them."""
     with db.transaction(run.db):
         if db.open_alert(run.db, model, kind):
             return
         db.insert(run.db, "alerts", model=model, kind=kind, text=text, raised=clock.now(), run_id=run.id)
-    print(f"{run.script}: ALERT {model}: {text}", file=sys.stderr)
+    print(f"{run.script}: ALERT {of(model, text)}", file=sys.stderr)
+
+
+def of(model: str, text: str) -> str:
+    return f"{model}: {text}" if model else text
 
 
 def resolve(run: Run, model: str, kind: str) -> None:
     if db.open_alert(run.db, model, kind):
         with db.transaction(run.db):
             db.resolve_alert(run.db, model, kind, clock.now())
-        print(f"{model}: the alert '{kind}' is over")
+        print(of(model, f"the alert '{kind}' is over"))
 
 
 def deliver(run: Run) -> None:
     """Send what the webhook has not taken yet. A webhook that is down costs a warning, and the next command tries again."""
+    watch_jobs(run)
     waiting = db.undelivered_alerts(run.db)
     if not waiting:
         return
@@ -39,7 +82,7 @@ def deliver(run: Run) -> None:
     if not url:
         return
     for alert in waiting:
-        problem = send(url, f"{alert['model']}: {alert['text']} ({alert['raised']}, {run.host})")
+        problem = send(url, f"{of(alert['model'], alert['text'])} ({alert['raised']}, {run.host})")
         with db.transaction(run.db):
             db.alert_tried(run.db, alert["id"], None if problem else clock.now())
         if problem:

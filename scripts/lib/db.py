@@ -382,6 +382,12 @@ def resolve_alert(connection: sqlite3.Connection, model: str, kind: str, time: s
     connection.execute("UPDATE alerts SET resolved = ? WHERE model = ? AND kind = ? AND resolved IS NULL", (time, model, kind))
 
 
+def last_jobs(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    """How each script ended last: by cron, or typed for no one model."""
+    return connection.execute("""SELECT script, started, status, error, trigger FROM runs
+        WHERE id IN (SELECT max(id) FROM runs WHERE (trigger = 'cron' OR model IS NULL) AND status <> 'running' GROUP BY script) ORDER BY script""").fetchall()
+
+
 def undelivered_alerts(connection: sqlite3.Connection) -> list[sqlite3.Row]:
     return connection.execute("SELECT * FROM alerts WHERE delivered IS NULL ORDER BY id").fetchall()
 

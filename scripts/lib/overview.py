@@ -48,11 +48,16 @@ def cron(run: Run) -> Cron:
     return Cron(jobs, problem=problem or "crontab.txt has no entry that checks the models")
 
 
-def facts(run: Run, names: list[str], ticks: Cron) -> list[dict]:
-    """One dict a model, as `make status JSON=1` prints it; what is not known is None."""
-    alerts: dict[str, list[dict]] = {}
+def open_alerts(run: Run) -> dict[str, list[dict]]:
+    """By model; under the empty name those of cron's jobs."""
+    found: dict[str, list[dict]] = {}
     for alert in db.select(run.db, OPEN_ALERTS):
-        alerts.setdefault(alert["model"], []).append({key: alert[key] for key in ("kind", "raised", "text")})
+        found.setdefault(alert["model"], []).append({key: alert[key] for key in ("kind", "raised", "text")})
+    return found
+
+
+def facts(run: Run, names: list[str], ticks: Cron, alerts: dict[str, list[dict]]) -> list[dict]:
+    """One dict a model, as `make status JSON=1` prints it; what is not known is None."""
     drifts = drift(run)
     return [fact(run, row, alerts.get(row["model"], []), drifts.get(row["model"]), ticks) for row in db.select(run.db, AT_A_GLANCE, models=json.dumps(names))]
 

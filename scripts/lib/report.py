@@ -116,5 +116,6 @@ def section(model: Watched, root: Path, year: int, alone: bool) -> Markup:
 
 def everything_else(machine: Records, year: int) -> Markup:
     """Jobs over all models, and what was typed without naming one."""
+    alerts = [element("h3", "Alerts"), report_runs.alerts(machine, "cron's jobs"), element("h3", "Runs")] if machine.alerts else []
     return element("section", element("h2", "Runs that name no model", id="h-machine"), element("p", "Jobs over all models, such as cron's, and commands whose model is not known.", class_="soft"),
-                   report_runs.failures(machine, "all models", year), report_runs.spent(machine, "all models"), class_="model", aria_labelledby="h-machine")
+                   *alerts, report_runs.failures(machine, "all models", year), report_runs.spent(machine, "all models"), class_="model", aria_labelledby="h-machine")

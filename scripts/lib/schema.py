@@ -218,8 +218,8 @@ CREATE INDEX retrains_by_model ON retrains (model, id);
 
 CREATE TABLE alerts (
     id INTEGER PRIMARY KEY,
-    model TEXT NOT NULL,
-    kind TEXT NOT NULL,                  -- dropped, refused, rollback, failed, push, …
+    model TEXT NOT NULL,                 -- '': a job of cron's over all models
+    kind TEXT NOT NULL,                  -- dropped, refused, rollback, retrain failed, push, …
     text TEXT NOT NULL,
     raised TEXT NOT NULL,
     run_id INTEGER REFERENCES runs (id),
@@ -336,4 +336,9 @@ ALTER TABLE outcomes ADD COLUMN error_squares REAL NOT NULL DEFAULT 0;  -- regre
 UPDATE outcomes SET bound = NULL WHERE metric = 'mae';  -- so that the next check counts them anew
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES)
+JOBS = """
+CREATE INDEX runs_of_all ON runs (script, id) WHERE (trigger = 'cron' OR model IS NULL) AND status <> 'running';
+UPDATE alerts SET kind = 'retrain failed' WHERE kind = 'failed';
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS)
