@@ -13,7 +13,7 @@ import pytest
 from conftest import edit
 from worlds import changed_world, outcomes
 
-from lib import db, drift_log, predictions
+from lib import db, drift_log, predictions, recent
 from lib.files import ModelPaths
 
 pytestmark = pytest.mark.slow  # but for the tests marked quick
@@ -237,7 +237,7 @@ def test_a_model_with_every_type_of_column_is_judged_and_its_new_category_and_mi
 @pytest.mark.parametrize("block", [150, 1000, 1 << 19])
 @pytest.mark.quick
 def test_the_log_is_read_from_its_end_whatever_its_lines_hold(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(drift_log, "BLOCK", block)
+    monkeypatch.setattr(recent, "BLOCK", block)
     connection = db.connect(tmp_path / "metrics.db")
     rng = np.random.default_rng(0)
     paths = ModelPaths(tmp_path, "m")

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import simulated
 
-from lib import db, readings
+from lib import db, files, readings, recent
+from lib.errors import UserError
 
 NOW = "2026-05-20T08:00:00+00:00"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -314,3 +315,14 @@ def test_in_a_browser_nothing_sticks_out_on_a_phone_and_the_console_is_silent(te
     assert beyond > 0 and len(out) == 1
     assert {name: (beyond, out) for name, (beyond, out, _) in found.items()} == {name: (0, []) for name in pages}
     assert found["phone"][2] > 100 and found["single"][2] > 10
+
+
+def test_the_newest_rows_are_told_apart_from_our_own_columns_by_place(tmp_path):
+    paths = files.ModelPaths(tmp_path, "m")
+    paths.predictions.mkdir(parents=True)
+    (paths.predictions / "2026-05-01.csv").write_text("id,time,version,prediction,score,time,version\n" + "".join(f"{i},2026-05-01T{i:02d}:00:00Z,{1 + i % 2},yes,0.{i},t{i},v{i}\n" for i in range(10)))
+    found = recent.columns(paths, 2, "2026-05-01T03:00:00Z", "2026-05-01T07:00:00Z", ["time", "version", "(score)", "gone"])
+    assert found == {"time": ["t3", "t5", "t7"], "version": ["v3", "v5", "v7"], "(score)": ["0.3", "0.5", "0.7"], "gone": []}
+    (paths.predictions / "2026-05-01.csv").write_bytes(b"id,time,version,prediction,score\n1,2026-05-01T03:00:00Z,2," + b"x" * (1 << 25) + b",1\n")
+    with pytest.raises(UserError, match="2026-05-01.csv can't be read as a prediction log"):
+        recent.columns(paths, 2, "2026-05-01T03:00:00Z", "2026-05-01T07:00:00Z", ["(score)"])

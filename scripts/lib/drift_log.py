@@ -1,19 +1,12 @@
-"""The newest rows of the prediction log, read from its end backwards: the cost grows with the rows that are wanted, not with the log."""
-import csv
-import io
-import re
+"""The window of rows that `make drift` looks at: the newest of the prediction log that one version scored."""
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from lib import predictions
+from lib import predictions, recent
 from lib.drift_cells import typed
 from lib.files import ModelPaths
 
-BLOCK = 1 << 19  # bytes read at a time: as text and cells it takes ten times as much
-# A row's start, after a line end: its second and third field are a time and a version. A line end within quotes has no such line after it.
-START = re.compile(rb"\n(?=[^\n]*?,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ,\d+,)")
 OWN = len(predictions.COLUMNS)
 
 
@@ -40,36 +33,13 @@ def read(paths: ModelPaths, profile: dict, version: int, since: str, live_since:
         start = start if start <= end[name] else 0  # shorter than it was: it has been replaced
         if found and found[1] < since[:10] or start == end[name]:
             continue
-        for header, block in blocks(paths.predictions / name, start, end[name]):
+        for header, block in recent.blocks(paths.predictions / name, start, end[name]):
             chosen, old = select(block, len(header), str(version), since, live_since)
             pieces.append(columns_of(chosen[max(0, len(chosen) + rows - most):], header, profile))
             rows += pieces[-1].rows
             if rows >= most or old:
                 return joined(pieces[::-1], profile)
     return joined(pieces[::-1], profile)
-
-
-def blocks(path: Path, start: int, end: int):
-    """(header, rows as lists of texts) from the end of a stretch of a log back to its start."""
-    with open(path, "rb") as file:
-        first = file.readline()
-        while first.count(b'"') % 2 and len(first) < end:  # a column's name with a line end in it
-            first += file.readline()
-        header = next(csv.reader([first.decode("utf-8", "replace")]), [])
-        start = max(start, len(first))
-        size = BLOCK
-        while end > start:
-            at = max(start, end - size)
-            file.seek(at)
-            content = file.read(end - at)
-            found = START.search(content) if at > start else None
-            if at > start and not found:  # a row longer than a block
-                size *= 2
-                continue
-            cut = found.end() if found else 0
-            text = content[cut:content.rfind(b"\n") + 1].decode("utf-8", "replace")  # without a line that is torn
-            yield header, list(csv.reader(io.StringIO(text, newline="")))
-            end, size = at + cut, BLOCK
 
 
 def select(rows: list[list[str]], width: int, version: str, since: str, live_since: str) -> tuple[list[list[str]], bool]:
