@@ -20,13 +20,15 @@ def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
     known = {} if named else tags.by_model(run.root)
     found, broke = alerts.watch(run, run.model().name if named else "", lambda paths: check_model(run, paths, named, None if named else known.get(paths.name, [])))
+    if not any(found) and not broke and not named:
+        print("no model is live yet, so there is nothing to check")
     return 3 if any(finding.verdict == "dropped" for findings in found for finding in findings) else 1 if broke else 0
 
 
 def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | None = None) -> list[Finding]:
     """found_tags: the model's, where all tags were read at once."""
     known = registry.trusted(run, paths, found_tags)
-    if known.live is None:
+    if known.live is None or not paths.config.is_file():
         from lib import config
         config.load(paths.config)  # a fault in it is told now, and not when something is made live
         if named:

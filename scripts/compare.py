@@ -60,7 +60,7 @@ def compare(paths: ModelPaths, a: Version, b: Version) -> dict:
     return {
         "model": paths.name, "a": a.number, "b": b.number,
         "facts": comparison.pairs(*map(facts, (a, b), manifests)),
-        "params": comparison.pairs(*map(comparison.params, manifests, metrics)),
+        "params": comparison.pairs(*map(versions.params, manifests, metrics)),
         "parts": comparison.pairs(*rows),
         "environment": comparison.pairs(*environments),
         "metrics": comparison.pairs(*map(comparison.overall, metrics)),

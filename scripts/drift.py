@@ -7,7 +7,7 @@ make drift MODEL=churn ACCEPT=1 REASON="new plan"  # the rows that were found sp
 import os
 import sys
 
-from lib import alerts, config, drift_watch, runs, tags
+from lib import alerts, config, drift_watch, registry, runs
 from lib.drift_records import Look
 from lib.errors import Busy
 from lib.files import ModelPaths
@@ -34,7 +34,7 @@ def drift_of_model(run: Run, paths: ModelPaths, named: bool, accepts: bool) -> s
 
 
 def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accepts: bool) -> str:
-    known = tags.read(paths)
+    known = registry.settle(run, paths)
     if known.live is None:
         if named:
             print(f"{paths.name}: nothing is live, so there is nothing to compare")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lib import clock, config, csvfile, files, runs
 from lib.errors import UserError
+from lib.names import plural
 from lib.runs import Run
 
 COLUMNS = ("id", "label", "time")
@@ -25,7 +26,7 @@ def work(run: Run) -> int:
     with files.lock(paths.labels / ".lock", f"label by {run.user}", runs.LOCK_WAIT):
         first = [COLUMNS] if not log.exists() or log.stat().st_size == 0 else []
         files.append(log, "".join(csvfile.lines([*first, *rows])).encode())
-    print(f"{paths.name}: {len(rows):,} outcomes taken in, in {log.relative_to(run.root)}")
+    print(f"{paths.name}: {plural(len(rows), 'outcome')} taken in, in {log.relative_to(run.root)}")
     print(f"next: make check MODEL={paths.name}")
     return 0
 

@@ -64,6 +64,8 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
     kinds = ", ".join(f"{sum(column['type'] == kind for column in found['columns'].values())} {kind}" for kind in config_rules.COLUMN_TYPES if any(column["type"] == kind for column in found["columns"].values()))
     print(f"{paths.name}: {found['task']} of {target!r}, {len(texts):,} rows, columns: {kinds}")
     print(f"{paths.name}: id {found['id'] or 'none'}, time {found['time'] or 'none'}")
+    if conf.positive is not None:
+        print(f"{paths.name}: positive {conf.positive!r}: precision, recall and f1 are about it, and the score is its probability")
     print(f"{paths.name}: models/{paths.name}/model.toml written: read it, it is meant to be changed; then commit it")
     print(f"{paths.name}: part {added[0].path.stem} taken in")
     print(f"next: make train MODEL={paths.name}")

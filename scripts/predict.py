@@ -12,8 +12,9 @@ from typing import BinaryIO
 
 from lib import clock, csvfile, db, files, predictions, registry, runs, versions
 from lib.config import Config
-from lib.errors import Busy, UserError
+from lib.errors import UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.progress import Progress
 from lib.tags import Version
 from lib.runs import Run
@@ -40,7 +41,7 @@ def work(run: Run) -> int:
         count = score(model, manifest, source, header, digest, version, answers, rows)
         rows.flush()
         log = None if before else append(run, paths, rows.buffer, logged(model.config), version, source, digest, count)
-    print(f"{paths.name}: {count:,} rows scored by v{version.number}")
+    print(f"{paths.name}: {plural(count, 'row')} scored by v{version.number}")
     print(f"{paths.name}: {'logged before' if before else f'logged in {log.relative_to(paths.root)}'}")
     if out:
         print(f"{paths.name}: written to {out}")
@@ -78,9 +79,6 @@ def live_version(run: Run, paths: ModelPaths) -> Version:
         with run.lock(paths):
             known = registry.settle(run, paths)
         number = versions.live_number(paths)
-    elif not db.versions(run.db, paths.name):  # metrics.db was lost; whoever is at work on the model brings it back as well
-        with contextlib.suppress(Busy), run.lock(paths, wait=0):
-            known = registry.settle(run, paths)
     registry.check_link(paths, known, number)
     return known.versions[number]
 

@@ -4,11 +4,10 @@ make restore
 make restore MODEL=churn
 make restore FROM=/mnt/disk/backup     # from what `make backup` made, into a clone of its repo.git: the logs and metrics.db too
 """
-import json
 import sys
 from collections.abc import Callable
 
-from lib import db, files, git, lfs, recovery, registry, remote, runs, tags, versions
+from lib import files, git, lfs, recovery, registry, remote, runs, tags, versions
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.progress import Progress
@@ -63,7 +62,8 @@ def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:
     if known.newest is None:
         raise UserError(f"there is nothing to restore for {paths.name!r}: no tag {paths.name}/v1.")
     paths.folder.mkdir(exist_ok=True)
-    run.record(model=paths.name)
+    if run.options["MODEL"]:
+        run.record(model=paths.name)
     with run.lock(paths):
         bring_back_config(paths, known)
         registry.complete_audit(run, paths, known)
@@ -98,7 +98,7 @@ def bring_back_config(paths: ModelPaths, known: Registry) -> None:
 
 def bring_back_version(run: Run, paths: ModelPaths, version: Version) -> None:
     """Its folder, where that is gone or damaged, and its numbers; one that was pruned is left where it is."""
-    bring_back_metrics(run, version, paths)
+    registry.add_numbers(run, paths, version)
     note = versions.pruned(paths).get(version.number)
     if note and not run.options["FROM"]:
         print(f"{version.name}: pruned at {note['time']}, kept {note['kept']}; make deploy MODEL={paths.name} VERSION={version.number} brings it back")
@@ -141,16 +141,6 @@ def bring_back_parts(run: Run, problems: list[str], paths: ModelPaths, known: Re
         for name in sorted(absent):
             trying(run, problems, versions.restore_parts, paths, known.newest, {name})
     print(f"{paths.name}: {sum((paths.train / name).exists() for name in absent)} training part(s) restored")
-
-
-def bring_back_metrics(run: Run, version: Version, paths: ModelPaths) -> None:
-    """The numbers and params of the run that made the version, where metrics.db has lost them."""
-    run_id = db.run_by_uuid(run.db, version.entry["run"])
-    if run_id and not db.has_metrics(run.db, run_id):
-        told = json.loads(versions.tagged_files(paths, version, "metrics.json")[1])
-        with db.transaction(run.db):
-            db.add_metrics(run.db, run_id, version.number, [score for score in told["scores"] if score["value"] is not None])
-            db.add_params(run.db, run_id, {"estimator": version.entry["estimator"], **told["params"]})
 
 
 def main(argv: list[str] | None = None) -> int:

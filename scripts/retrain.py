@@ -83,7 +83,7 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
     if wait:
         note_once(run, paths, reason, wait)
         print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
-        return 0
+        return Refused.code if finding.verdict == "dropped" else 0
     if conf.drift.stop and spoiled(run, paths, conf, known):
         return stop(run, paths, reason)
     try:

@@ -34,6 +34,7 @@ OTHERS = "# mine\nMAILTO=\"\"\n5 4 * * *  echo '100\\%'   # odd   spaces\n"
 
 
 def test_cron_installs_between_markers_and_uncron_leaves_the_rest_byte_for_byte(project, crontab):
+    (project.root / ".venv").symlink_to(sys.prefix)
     put(OTHERS)
     done = project.run("cron")
     assert done.stdout.startswith("installed in your crontab:\n")
@@ -70,6 +71,11 @@ def test_markers_that_lost_their_partner_stop_it(project, crontab):
     before = crontab()
     assert "the markers of this project in your crontab do not match" in project.run("cron", code=2).stderr
     assert crontab() == before
+
+
+def test_the_jobs_use_the_venv_that_make_cron_was_typed_with(project, crontab):
+    project.run("cron")
+    assert f"7 * * * *    VENV='{sys.prefix}' sh '{project.root}'/scripts/in-cron.sh retrain 2h\n" in crontab()
 
 
 def test_where_there_is_no_crontab_command_the_lines_to_paste_are_shown(project, tmp_path):

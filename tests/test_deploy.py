@@ -128,6 +128,13 @@ def test_versions_and_deployments_can_not_be_rewritten(trained):
                              ("UPDATE deployments SET version = 2", "never changed"), ("DELETE FROM deployments", "never deleted")):
         with pytest.raises(sqlite3.IntegrityError, match=words):
             connection.execute(statement)
+    for table, key in (("versions", "version"), ("deployments", "deployment")):
+        columns = ", ".join(name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})"))
+        for other in ("id", key, "tag"):  # each of the keys by which REPLACE would take the row for the same
+            mine = columns.replace("user", "'eve'") if table == "deployments" else columns.replace("value", "0.999")
+            mine = ", ".join(name if name.strip() in (other, "model") or name.strip() not in ("id", key, "tag") else {"id": "999", key: "999", "tag": "'x'"}[name.strip()] for name in mine.split(","))
+            with pytest.raises(sqlite3.IntegrityError, match="never replaced"):
+                connection.execute(f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {mine} FROM {table} LIMIT 1")
     connection.close()
 
 

@@ -231,7 +231,7 @@ def built(source: str, rows: pd.DataFrame | None = None, c: config.Config | None
     ("x = 1\n", "features.py has no function build(rows)."),
     ("build = 3\n", "features.py has no function build(rows)."),
     ("\0", "features.py can't be run: "),
-    ("def build(rows): return rows['nothing']\n", "features.py: build failed: KeyError: 'nothing'"),
+    ("def build(rows): return rows['nothing']\n", "features.py: build failed: KeyError: 'nothing' (line 1)"),
     ("def build(): return 1\n", "features.py: build failed: TypeError: "),
     ("def build(rows): return None\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not NoneType."),
     ("def build(rows): return rows['size']\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not Series."),
@@ -244,6 +244,8 @@ def built(source: str, rows: pd.DataFrame | None = None, c: config.Config | None
     ("fit = 3\ndef build(rows, state): return rows\n", "features.py: fit failed: TypeError: "),
     ("def fit(rows): return 1\ndef build(rows): return rows\n", "features.py: build failed: TypeError: "),
     ("def build(rows, state): return rows\n", "features.py: build failed: TypeError: "),
+    ("def build(rows):\n    import math\n    return math.sqrt(-1)\n", "features.py: build failed: ValueError: math domain error (line 3)"),
+    ("\n\n1 / 0\n", "features.py can't be run: ZeroDivisionError: division by zero (line 3)"),
     ("def fit(rows): return 1\n", "features.py has no function build(rows)."),
 ])
 def test_a_features_py_that_does_not_work_is_told_in_one_line(source, message):

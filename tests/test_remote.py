@@ -36,6 +36,8 @@ def test_a_new_clone_is_restored_from_the_tags_alone(pushed, tmp_path):
     trained, bare = pushed
     other = clone(trained, bare, tmp_path / "other")
     assert not (other.root / "metrics.db").exists()
+    assert "cancer    its versions are not restored here    next: make restore MODEL=cancer\n" in other.run("status").stdout
+    assert "nothing says that origin has it. Ask there: make restore MODEL=cancer; or" in other.run("verify", MODEL="cancer", code=3).stdout
     done = other.run("restore")
     assert "cancer v1: restored, 7 files verified\ncancer v2: restored, 7 files verified\ncancer: v2 is live, 2 deployments on record\n" in done.stdout
     assert (other.root / "models/cancer/production/model.joblib").read_bytes() == (trained.root / "models/cancer/v2/model.joblib").read_bytes()
@@ -44,6 +46,8 @@ def test_a_new_clone_is_restored_from_the_tags_alone(pushed, tmp_path):
     for query in ("SELECT model, version, created, tag, sha256, metric, value, low, high, why FROM versions ORDER BY version",
                   "SELECT model, deployment, version, replaced, action, time, user, reason, tag FROM deployments ORDER BY deployment",
                   "SELECT version, slice, name, value, low, high, rows FROM metrics ORDER BY version, slice, name",
+                  "SELECT v.version, p.* FROM versions v JOIN params p USING (run_id) ORDER BY v.version, p.name".replace("p.*", "p.name, p.value"),
+                  "SELECT v.version, data_fingerprint, config_fingerprint, code_fingerprint, environment_fingerprint FROM versions v JOIN runs r ON r.id = v.run_id ORDER BY 1",
                   "SELECT * FROM production"):
         assert other.sql(query) == trained.sql(query)
     assert other.git("status", "--porcelain") == ""

@@ -41,6 +41,9 @@ NUMBERS = {"age": lambda i: 20 + i % 50, "spent": lambda i: round(math.sin(i) * 
     (["false", "true", "false", "false"], "category", ("false", "true"), "true", 0.75),
     (["no", "no", "yes"], "category", ("no", "yes"), "yes", 0.666),
     (["1", "0", "0"], "integer", None, "1", 0.666),
+    (["1", "1", "0"], "integer", None, "1", 0.666),
+    (["1", "1", "2"], "integer", None, "2", 0.666),
+    (["Yes", "no", "Yes"], "category", ("Yes", "no"), "Yes", 0.666),
     (["1", "2", "3"], "integer", None, None, 0.333),
     (["low", "mid", "high"], "category", ("high", "low", "mid"), None, 0.333),
     (['say "hi"', "a,b", "a,b"], "category", ('a,b', 'say "hi"'), 'say "hi"', 0.666),
@@ -188,7 +191,7 @@ def test_a_model_toml_is_one_that_a_person_likes_to_read(tmp_path):
         'description = ""                        # what the model is for, in words',
         'task = "classification"                 # or "regression"',
         'target = "y"                            # the column to predict',
-        'positive = "leave"                      # the class that precision, recall and f1 are about',
+        'positive = "leave"                      # what precision, recall and f1 are about; the score is its probability',
         'metric = "accuracy"                     # the headline: what search, leaderboard and the comparison with production go by',
     ]
     assert "min = {accuracy = 0.666}                # as good as always saying 'stay'\n" in text

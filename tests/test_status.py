@@ -233,3 +233,13 @@ def test_a_thousand_models_cost_less_than_a_second_and_no_git(bare):
 
 def test_a_mistyped_model_is_answered_with_the_nearest(bare):
     assert "there is no model 'cancre' (no models/cancre/model.toml). Did you mean 'cancer'?" in bare.run("status", 2, MODEL="cancre").stderr
+
+
+def test_a_terminal_without_the_sign_a_closed_one_and_a_reader_that_goes_are_no_failures(bare):
+    checked(bare)
+    shown = subprocess.run([sys.executable, "scripts/status.py"], cwd=bare.root, env={**bare.env, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True)
+    assert b"0.940?0.970" in shown.stdout and shown.stderr == b""
+    assert subprocess.run(["sh", "-c", f"{sys.executable} scripts/status.py >&-"], cwd=bare.root, env=bare.env, capture_output=True, check=True).stderr == b""
+    change(bare, "DELETE FROM runs WHERE script = 'status'")
+    subprocess.run(["sh", "-c", f"{sys.executable} scripts/status.py | true"], cwd=bare.root, env=bare.env, check=True)
+    assert {status for status, in bare.sql("SELECT status FROM runs WHERE script = 'status'")} <= {"done", "interrupted"}

@@ -16,13 +16,6 @@ def pairs(a: dict, b: dict) -> dict[str, list]:
     return {name: [a.get(name), b.get(name)] for name in dict.fromkeys([*a, *b])}
 
 
-def params(manifest: dict, metrics: dict) -> dict:
-    """Everything that a version's fit was told: estimator, seed, holdout, and the parameters with those that a search found."""
-    train = manifest["inputs"]["config"]["train"]
-    told = {"estimator": train["estimator"], "seed": train.get("seed", 0), "holdout": train.get("holdout", 0.2), "refit": train.get("refit", False)}
-    return {**told, **train.get("params", {}), **metrics["params"]}
-
-
 def overall(metrics: dict) -> dict[str, dict]:
     """A version's scores on its own holdout, by name."""
     return {score["name"]: {key: score[key] for key in ("value", "low", "high", "rows")} for score in metrics["scores"] if score["slice"] == "all"}

@@ -17,6 +17,8 @@ def load(path: Path) -> Config:
     try:
         return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if path.with_name("production").is_symlink():
+            raise UserError(f"{path} is not there, and a version of the model is live. Does another branch have it? Go back to that, or bring it back here: make restore MODEL={path.parent.name}") from None
         raise UserError(f"{path} is not there. Make it with: make new MODEL=name CSV=rows.csv TARGET=column") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None

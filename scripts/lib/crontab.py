@@ -1,6 +1,7 @@
 """The user's crontab, of which only the lines between our own markers are ours."""
 import os
 import subprocess
+import sys
 from pathlib import Path
 from string import Template
 
@@ -11,10 +12,16 @@ BEGIN, END = "# >>> lean mlops: {root} >>>", "# <<< lean mlops: {root} <<<"
 
 
 def block(root: Path) -> str:
-    """crontab.txt with the project's folder filled in, between the markers."""
-    quoted = "'" + str(root).replace("'", "'\\''") + "'"
-    text = Template((root / "crontab.txt").read_text()).substitute(root=quoted.replace("%", "\\%"))
+    """crontab.txt with the project's folder filled in, and the venv where it is another than the project's own, between the markers."""
+    text = Template((root / "crontab.txt").read_text()).substitute(root=quoted(root))
+    if Path(sys.prefix).resolve() != (root / ".venv").resolve():
+        text = text.replace("sh " + quoted(root), f"VENV={quoted(sys.prefix)} sh {quoted(root)}")
     return "\n".join([BEGIN.format(root=root), *text.splitlines(), END.format(root=root)]) + "\n"
+
+
+def quoted(path: Path | str) -> str:
+    """For sh, and for cron, to which a bare % ends the command."""
+    return ("'" + str(path).replace("'", "'\\''") + "'").replace("%", "\\%")
 
 
 def without_block(table: str, root: Path) -> str:

@@ -37,10 +37,18 @@ class Finding(Record):
         floor = f", {'floor' if self.metric == 'accuracy' else 'limit'} {self.floor:.4g}" if self.floor is not None else ""
         if self.value is None or self.verdict == "unknown":
             hope = f"; its scores let one expect accuracy {self.expected:.3f} (blind to a change of concept)" if self.expected is not None else ""
-            return f"{model} v{self.version}: not enough labels yet: {share}, {self.needed} needed{hope}"
+            counted = ("", "") if self.labels < self.needed else (" since it went live" if self.rule == "sequential" else " in the window", " in all")
+            return f"{model} v{self.version}: not enough labels{counted[0]} yet: {share}{counted[1]}, {self.needed} needed{hope}"
         interval = f" [{self.low:.4f}, {self.high:.4f}]" if self.low is not None else ""
         since = f" since {self.since}" if self.since else ""
-        return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}{since}, {share}{floor}: {self.verdict}"
+        return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}{since}, {share}{floor}: {self.verdict}{self.doubt()}"
+
+    def doubt(self) -> str:
+        """What "healthy" leaves out, where the figure as such would say otherwise."""
+        if self.verdict != "healthy" or self.floor is None or self.low is None:
+            return ""
+        beyond = self.high < self.floor if self.metric == "accuracy" else self.low > self.floor
+        return f" so far: {'below the floor' if self.metric == 'accuracy' else 'above the limit'}, but by no more than its days have varied or, being few, may vary" if beyond else ""
 
 
 def basis(run: Run, paths: ModelPaths, known: Registry, matures: int, needed: int, until: str) -> str:

@@ -148,6 +148,9 @@ def lfs_object(paths: ModelPaths, version: Version, name: str, digest: str, tall
         to = git.remote(paths.root)
         if to and version.tag not in git.unpushed(paths.root, to, version.tag):
             tally.remote += 1
+        elif to:
+            yield Finding(paths.name, f"{name} of {version.tag} has no Git LFS object {digest[:12]} here, and nothing says that {to.name} has it. Ask there: make restore MODEL={paths.name}; "
+                                      "or bring it back from a backup: make restore FROM=the-backup")
         else:
             yield Finding(paths.name, f"{name} of {version.tag} has lost its Git LFS object {digest[:12]}, and it was not pushed. Bring it back from a backup: make restore FROM=the-backup")
     elif tally.hashed(path) != digest:

@@ -151,7 +151,14 @@ def called(name: str, function: Callable, rows: pd.DataFrame):
     try:
         return function(rows.copy())
     except (Exception, SystemExit) as error:
-        raise UserError(f"features.py: {name} failed: {type(error).__name__}: {error}") from error
+        raise UserError(f"features.py: {name} failed: {type(error).__name__}: {error}{line_of(error)}") from error
+
+
+def line_of(error: BaseException) -> str:
+    """Where in features.py it was, as far as it got there."""
+    import traceback
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("features.py")]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -188,7 +195,7 @@ def load_features(source: bytes | None, name: str) -> Features:
     try:
         exec(compile(source, name, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{name} can't be run: {type(error).__name__}: {error}") from error
+        raise UserError(f"{name} can't be run: {type(error).__name__}: {error}{line_of(error)}") from error
     if not callable(getattr(module, "build", None)):
         raise UserError(f"{name} has no function build(rows).")
     learn = getattr(module, "fit", None)

@@ -6,7 +6,7 @@ from lib import bounds, clock, config, db, sequential, versions
 from lib.config import Config
 from lib.files import ModelPaths
 from lib.finding import Finding
-from lib.tags import Registry, Version
+from lib.tags import Deployment, Registry, Version
 from lib.runs import Run
 from lib.wobble import Day
 
@@ -74,11 +74,12 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     """The sequential test: the labels that are new since the last check, by day, then its verdict."""
     deployment = known.deployments[-1]
     setting = sequential_setting(conf)
-    state = told_state(run, paths, deployment.number)
+    stints = unbroken(run, paths, known, setting)
+    state = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None)
     fresh = first_state(run, paths, conf, known, setting)
     days = new_days(rows, conf.task == "classification")
     if state is None or limits(state) != limits(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
-        state, days = fresh, new_days(since_deployment(rows, deployment, state), conf.task == "classification")
+        state, days = fresh, new_days(since_deployment(rows, stints[0], state), conf.task == "classification")
     before = before_state(run, paths, conf, known, setting)
     for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
@@ -100,6 +101,22 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
 def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
     told = db.detector_state(run.db, paths.name, deployment, against)
     return sequential.State.from_json(told) if told and '"calm"' in told else None  # without: written by an older version of these scripts
+
+
+def unbroken(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Config) -> list[Deployment]:
+    """The deployments of the live version whose evidence counts together, the oldest first; each has been checked, but perhaps the last.
+
+    Who rolls back to a version that did well finds it as it was left. One that had dropped begins anew, or it would be
+    replaced again before it was seen what it does now.
+    """
+    found = [known.deployments[-1]]
+    for earlier in reversed(known.deployments[:-1]):
+        if earlier.version == known.live.number:
+            state = told_state(run, paths, earlier.number)
+            if state is None or sequential.decide(state, setting).verdict == "dropped":
+                break
+            found.insert(0, earlier)
+    return found
 
 
 def labels_under_suspicion(run: Run, paths: ModelPaths, known: Registry) -> int:

@@ -4,7 +4,7 @@ import re
 from collections import namedtuple
 from datetime import datetime, timedelta
 
-from lib import clock, db, schedule, versions
+from lib import clock, db, git, schedule, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -58,14 +58,16 @@ def open_alerts(run: Run) -> dict[str, list[dict]]:
 
 def facts(run: Run, names: list[str], ticks: Cron, alerts: dict[str, list[dict]]) -> list[dict]:
     """One dict a model, as `make status JSON=1` prints it; what is not known is None."""
-    drifts = drift(run)
-    return [fact(run, row, alerts.get(row["model"], []), drifts.get(row["model"]), ticks) for row in db.select(run.db, AT_A_GLANCE, models=json.dumps(names))]
+    drifts, rows = drift(run), db.select(run.db, AT_A_GLANCE, models=json.dumps(names))
+    tagged = git.tagged(run.root) if any(row["newest"] is None for row in rows) else set()
+    return [fact(run, row, alerts.get(row["model"], []), drifts.get(row["model"]), ticks, row["model"] in tagged) for row in rows]
 
 
-def fact(run: Run, row, alerts: list[dict], drifted: dict | None, ticks: Cron) -> dict:
+def fact(run: Run, row, alerts: list[dict], drifted: dict | None, ticks: Cron, tagged: bool) -> dict:
+    """tagged: whether there are versions that metrics.db may not know of."""
     live = row["version"] is not None
     checked = live and row["checked_version"] == row["version"]
-    note, command = remark(run, row)
+    note, command = remark(run, row, tagged)
     return {
         "model": row["model"], "version": row["version"], "since": row["since"], "newest": row["newest"],
         "holdout": {"metric": row["metric"], "value": row["value"], "low": row["low"], "high": row["high"], "rows": row["holdout_rows"]} if live else None,
@@ -77,15 +79,19 @@ def fact(run: Run, row, alerts: list[dict], drifted: dict | None, ticks: Cron) -
     }
 
 
-def remark(run: Run, row) -> tuple[str | None, str | None]:
+def remark(run: Run, row, tagged: bool) -> tuple[str | None, str | None]:
     """What is out of the ordinary with a model, and what to type about it."""
     name, newest = row["model"], row["newest"]
     try:
         pointed = versions.live_number(ModelPaths(run.root, name))
     except UserError as error:
         return str(error), None
+    if newest is None and (pointed or tagged):
+        return "something is live that metrics.db does not know" if pointed else "its versions are not restored here", f"make restore MODEL={name}"
     if newest is None:
-        return ("something is live that metrics.db does not know", f"make restore MODEL={name}") if pointed else ("no version yet", f"make train MODEL={name}")
+        return "no version yet", f"make train MODEL={name}"
+    if not ModelPaths(run.root, name).config.is_file():
+        return "its model.toml is not there: another branch may have it", f"make restore MODEL={name}"
     if row["version"] is None:
         return f"v{newest} registered, nothing live", f"make deploy MODEL={name}"
     if pointed != row["version"]:

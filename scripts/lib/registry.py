@@ -6,8 +6,9 @@ from pathlib import Path
 
 from lib import audit, db, files, git, tags, versions
 from lib.approval import Approval
-from lib.errors import Refused
+from lib.errors import Busy, Refused
 from lib.files import ModelPaths
+from lib.fingerprints import Inputs
 from lib.runs import Run
 from lib.tags import VERSION_FOLDER, Deployment, Registry, Version
 
@@ -35,10 +36,15 @@ def trusted(run: Run, paths: ModelPaths, found: list[git.Tag] | None = None) -> 
     It costs a git call and a read of the audit, whatever the size of the models. found: the model's tags, where all were
     read at once; they may be a moment old, so where something does not agree with them they are read again.
     """
+    known = None
     if found is not None:
         with contextlib.suppress(Refused):
-            return compared(run, paths, found)
-    return compared(run, paths, None)
+            known = compared(run, paths, found)
+    known = known or compared(run, paths, None)
+    if known.versions and run.id is not None and not db.versions(run.db, paths.name):  # metrics.db was lost
+        with contextlib.suppress(Busy), run.lock(paths, wait=0):  # else whoever is at work on the model brings it back
+            return settle(run, paths)
+    return known
 
 
 def compared(run: Run, paths: ModelPaths, found: list[git.Tag] | None) -> Registry:
@@ -136,6 +142,9 @@ def complete_record(run: Run, paths: ModelPaths, registry: Registry) -> None:
         for deployment in registry.deployments:
             if deployment.tag in missing:
                 db.insert(run.db, "deployments", **deployment_facts(paths.name, deployment))
+    for version in registry.versions.values():
+        if version.tag in missing:
+            add_numbers(run, paths, version)
     made_now = {made.tag for made in (*registry.versions.values(), *registry.deployments) if made.entry["run"] == run.uuid}
     if missing - made_now:
         print(f"{run.script}: {paths.name}: metrics.db did not have {', '.join(sorted(missing - made_now))}; added from the tags", file=sys.stderr)
@@ -148,6 +157,18 @@ def add_version_row(run: Run, version: Version) -> None:
         trigger=e["trigger"], user=e["user"], host=e["host"], pid=0, pid_started=0, git_commit=version.commit)
     db.insert(run.db, "versions", run_id=run_id, **version_facts(version))
     db.name_version(run.db, run_id, version.number)
+
+
+def add_numbers(run: Run, paths: ModelPaths, version: Version) -> None:
+    """The numbers, params and fingerprints of the run that made the version, where metrics.db does not have them."""
+    run_id = db.run_by_uuid(run.db, version.entry["run"])
+    if run_id is None or db.has_metrics(run.db, run_id):
+        return
+    manifest, metrics = map(json.loads, versions.tagged_files(paths, version, "metrics.json"))
+    with db.transaction(run.db):
+        db.add_metrics(run.db, run_id, version.number, [score for score in metrics["scores"] if score["value"] is not None])
+        db.add_params(run.db, run_id, versions.params(manifest, metrics))
+        db.update_run(run.db, run_id, **Inputs(*(manifest["inputs"][name] for name in Inputs.FIELDS)).columns())
 
 
 def version_facts(version: Version) -> dict:

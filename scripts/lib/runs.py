@@ -1,5 +1,6 @@
 """The frame around every script: options in, one row in `runs`, errors as one line, an exit code out."""
 import contextlib
+import io
 import os
 import pwd
 import re
@@ -25,7 +26,7 @@ FOLDERS = ("models", "data", "scripts", "tests", ".git", ".ci", ".venv", ".log")
 FILES = ("Makefile", "README.md", "requirements.txt", "crontab.txt", "metrics.db", "metrics.db-journal")
 VERSION = re.compile("v?[0-9]{1,9}")
 SAMPLE = re.compile(r"\A(?:[^\S\n]*(?:[^\s\[].*)?\n)*?[^\S\n]*sample\s*=\s*true\b")  # model.toml says so above its first section; to read all of it takes longer
-STATUS = {0: "done", 3: "refused", 130: "interrupted"}
+STATUS = {0: "done", 3: "refused", 130: "interrupted", 141: "interrupted"}
 
 
 class Run(Record):
@@ -58,7 +59,7 @@ class Run(Record):
     def model(self) -> files.ModelPaths:
         """The model that MODEL names, or the only one it can mean. Raises UserError."""
         paths = files.ModelPaths(self.root, self.options["MODEL"] or only_model(self.root))
-        if not paths.config.is_file():
+        if not is_model(paths):
             known = model_names(self.root)
             raise UserError(f"there is no model {paths.name!r} (no {paths.config.relative_to(self.root)}).{nearest(paths.name, known)} Known: {', '.join(known) or 'none'}.")
         if self.options["MODEL"]:
@@ -102,6 +103,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
     os.umask(os.umask(0o022) | 0o022)  # what is made here, others may read at most
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends a command as Ctrl-C does
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # scikit-learn's threads sleep while they wait: spinning, they fit ten times slower beside other work
+    ready_streams()
     began = time.monotonic()
     run = None
     try:
@@ -119,7 +121,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         code, error = 130, "interrupted"
         print(f"{script}: interrupted. What was finished is kept; type the command again to go on.", file=sys.stderr)
     except BrokenPipeError:
-        code, error = 1, "the reader of its output went away"
+        code, error = 141, "the reader of its output went away"  # as a shell says it of a program that SIGPIPE ends
     except OSError as problem:
         code, error = 1, explain(problem)
         print(f"{script}: {error}", file=sys.stderr)
@@ -129,6 +131,16 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         traceback.print_exc()
     discard_unwritten()
     return close(run, code, error, time.monotonic() - began)
+
+
+def ready_streams() -> None:
+    """A sign that the terminal can't show is a question mark, and a stream that was closed is one into nothing: neither is a failure."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def discard_unwritten() -> None:
@@ -238,13 +250,19 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
 
 
 def model_names(root: Path) -> list[str]:
-    return sorted(path.parent.name for path in (root / "models").glob("*/model.toml") if NAME.match(path.parent.name))
+    """Every folder that says what a model is, or that has something live: a branch without its model.toml leaves that in place."""
+    return sorted(path.name for path in (root / "models").glob("*") if NAME.match(path.name) and is_model(files.ModelPaths(root, path.name)))
+
+
+def is_model(paths: files.ModelPaths) -> bool:
+    return paths.config.is_file() or paths.production.is_symlink()
 
 
 def only_model(root: Path) -> str:
     """The model a command means when none is named: the user's only one; a sample, while they have none. Raises UserError."""
     names = model_names(root)
-    samples = [name for name in names if SAMPLE.search(files.ModelPaths(root, name).config.read_text(encoding="utf-8", errors="replace"))]
+    described = {name: path for name in names if (path := files.ModelPaths(root, name).config).is_file()}
+    samples = [name for name, path in described.items() if SAMPLE.search(path.read_text(encoding="utf-8", errors="replace"))]
     own = [name for name in names if name not in samples]
     if len(own) > 1:
         raise UserError(f"which model? Add MODEL= with one of: {', '.join(own)}.")

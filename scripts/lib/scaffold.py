@@ -14,6 +14,7 @@ FEW_VALUES = 20  # at most so many distinct values make a text column categories
 SHARE_OF_VALUES = 0.05  # or so small a share of the rows
 MOST_CLASSES = 50
 SMALL = 1000  # rows; below it a linear model is the safer start
+YES, NO = ({"1", "true", "yes", "y", "t", "on", "positive", "pos"}, {"0", "-1", "false", "no", "n", "f", "off", "negative", "neg"})
 BIRTH = re.compile(r"birth|born|dob", re.I)  # a time in the row's life, not the time of the row
 
 
@@ -115,7 +116,7 @@ def write(found: dict, texts: pd.DataFrame, target: str, separator: str) -> str:
         ('description = ""', "what the model is for, in words"),
         (f'task = "{found["task"]}"', "or " + ('"regression"' if classification else '"classification"')),
         (f"target = {quoted(target)}", "the column to predict"),
-        *([(f"positive = {quoted(positive(texts[target], found['columns'][target]))}", "the class that precision, recall and f1 are about")] if classification and texts[target].nunique() == 2 else []),
+        *([(f"positive = {quoted(positive(texts[target], found['columns'][target]))}", "what precision, recall and f1 are about; the score is its probability")] if classification and texts[target].nunique() == 2 else []),
         (f'metric = "{metric}"', "the headline: what search, leaderboard and the comparison with production go by"),
         *([(f"id = {quoted(found['id'])}", "names a row, so that its true outcome can be matched later")] if found["id"] else []),
         *([(f"time = {quoted(found['time'])}", "when a row was: the newest rows are the holdout")] if found["time"] else []),
@@ -154,9 +155,9 @@ def threshold(task: str, answers: pd.Series) -> tuple[str, float, str]:
 
 
 def positive(answers: pd.Series, column: dict) -> str:
-    """Of two classes the rarer, which is what one looks for."""
-    rarer = answers.value_counts().index[-1]
-    return str(int(float(rarer))) if column["type"] == "integer" else rarer
+    """Of two classes the one that says yes to the other's no; else the rarer, which is what one looks for."""
+    *_, common, rarer = (str(int(float(name))) if column["type"] == "integer" else name for name in answers.value_counts().index)
+    return common if common.casefold() in YES and rarer.casefold() in NO else rarer
 
 
 def key(name: str) -> str:

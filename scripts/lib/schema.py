@@ -341,4 +341,11 @@ CREATE INDEX runs_of_all ON runs (script, id) WHERE (trigger = 'cron' OR model I
 UPDATE alerts SET kind = 'retrain failed' WHERE kind = 'failed';
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS)
+ONCE = """
+CREATE TRIGGER versions_once BEFORE INSERT ON versions WHEN EXISTS (SELECT 1 FROM versions WHERE id = NEW.id OR tag = NEW.tag OR model = NEW.model AND version = NEW.version)
+BEGIN SELECT RAISE(ABORT, 'a version is never replaced'); END;  -- as INSERT OR REPLACE would, past the triggers above
+CREATE TRIGGER deployments_once BEFORE INSERT ON deployments WHEN EXISTS (SELECT 1 FROM deployments WHERE id = NEW.id OR tag = NEW.tag OR model = NEW.model AND deployment = NEW.deployment)
+BEGIN SELECT RAISE(ABORT, 'a deployment is never replaced'); END;
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE)

@@ -231,7 +231,7 @@ def record(run: Run, candidate: Candidate) -> None:
     """The run's params and numbers, whether or not it becomes a version."""
     conf = candidate.model.config
     with db.transaction(run.db):
-        db.add_params(run.db, run.id, {"estimator": conf.train.estimator, "seed": conf.train.seed, "holdout": conf.train.holdout, "refit": conf.train.refit,
+        db.add_params(run.db, run.id, {"estimator": conf.train.estimator, "seed": conf.train.seed, "holdout": conf.train.holdout, "refit": candidate.final is not None,
                                        **conf.train.params, **candidate.params})
         db.add_metrics(run.db, run.id, None, [asdict(score) for score in candidate.scores])
 

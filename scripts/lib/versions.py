@@ -94,6 +94,13 @@ def tagged_files(paths: ModelPaths, version: Version, *names: str) -> list[bytes
     return [manifest, *contents]
 
 
+def params(manifest: dict, metrics: dict) -> dict:
+    """Everything that a version's fit was told: estimator, seed, holdout, and the parameters with those that a search found. metrics: metrics.json."""
+    train = manifest["inputs"]["config"]["train"]
+    told = {"estimator": train["estimator"], "seed": train.get("seed", 0), "holdout": train.get("holdout", 0.2), "refit": manifest["refit"]}
+    return {**told, **train.get("params", {}), **metrics["params"]}
+
+
 def read_manifest(folder: Path, version: Version) -> dict:
     """The manifest, once its sha256 is what the tag says; Refused otherwise."""
     try:
