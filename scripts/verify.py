@@ -61,7 +61,7 @@ def look(run: Run, paths: files.ModelPaths, quick: bool, told: Callable) -> tupl
 def summary(tally: Tally, quick: bool) -> str:
     counts = [(tally.models, "model"), (tally.versions, "live version" if quick else "version"), (tally.deployments, "deployment"), (tally.lines, "audit line"),
               (tally.rows, "log row"), (tally.files, "file"), (tally.bytes, "byte")]
-    elsewhere = f"; {tally.remote:,} Git LFS objects are on the remote only" if tally.remote else ""
+    elsewhere = f"; {tally.elsewhere:,} Git LFS objects are only elsewhere, on the remote or where prune left them" if tally.elsewhere else ""
     return "checked: " + ", ".join(plural(count, name) for count, name in counts) + elsewhere
 
 

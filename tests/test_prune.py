@@ -126,10 +126,17 @@ def test_a_backup_is_elsewhere_too_once_it_is_seen_to_be_whole(many):
     assert f"cancer v2: stays, there is no remote that has it, nor is it whole in the backup {backup}\n" in many.run("prune", KEEP=1, YES=1, FROM=backup).stdout
     kept.write_bytes(content)
     assert f"it is kept in the backup {backup}\n" in many.run("prune", KEEP=1, YES=1, FROM=backup).stdout and folders(many) == ["v1", "v3", "v4"]
+    assert ", 2 Git LFS objects are only elsewhere, " in many.run("verify").stdout.replace("; ", ", ")
+    assert "identical" in many.run("reproduce", VERSION=2).stdout and folders(many) == ["v1", "v3", "v4"]
+    away = backup.rename(backup.with_name("drawer"))
     done = many.run("deploy", VERSION=2, code=1)
-    assert f"cancer v2 was pruned here and is kept in the backup {backup}. Bring it back with: make restore MODEL=cancer FROM={backup}\n" in done.stderr
+    assert f"cancer v2 was pruned here and is kept in the backup {backup}. Can that be reached? (" in done.stderr and "MODEL=cancer FROM=the-backup\n" in done.stderr
+    many.run("verify")  # a disk in a drawer is believed
     assert os.readlink(many.root / "models/cancer/production") == "v3"
-    assert "cancer v2: restored" in many.run("restore", MODEL="cancer", FROM=backup).stdout
+    away.rename(backup)
+    kept.rename(kept.with_name("lost"))
+    assert f"cancer/v2 was pruned here, and the backup {backup} does not have its Git LFS object" in many.run("verify", code=3).stdout
+    kept.with_name("lost").rename(kept)
     assert "cancer v2 is live" in many.run("deploy", VERSION=2).stdout
 
 

@@ -263,7 +263,12 @@ def lfs_objects(root: Path) -> Path:
 
 
 def lfs_object(root: Path, oid: str) -> Path:
-    return lfs_objects(root) / oid[:2] / oid[2:4] / oid
+    return lfs_place(lfs_objects(root), oid)
+
+
+def lfs_place(objects: Path, oid: str) -> Path:
+    """Where a store of Git LFS objects has one."""
+    return objects / oid[:2] / oid[2:4] / oid
 
 
 def read_tagged(root: Path, tag: str, below: str, wanted: set[str] | None = None):

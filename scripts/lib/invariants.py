@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lib import approval, audit, config, db, dbfile, git, logcheck, parts, tags, versions
+from lib import approval, audit, backups, config, db, dbfile, git, logcheck, parts, tags, versions
 from lib import registry as making
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
@@ -145,9 +145,11 @@ def stored(paths: ModelPaths, version: Version, name: str, digest: str, blob: by
 def lfs_object(paths: ModelPaths, version: Version, name: str, digest: str, tally: Tally) -> Iterator[Finding]:
     path = git.lfs_object(paths.root, digest)
     if not path.is_file():
-        to = git.remote(paths.root)
-        if to and version.tag not in git.unpushed(paths.root, to, version.tag):
-            tally.remote += 1
+        to, note = git.remote(paths.root), versions.pruned(paths).get(version.number)
+        if note and note["backup"]:
+            yield from left_in_backup(paths, version, name, digest, Path(note["backup"]), tally)
+        elif to and version.tag not in git.unpushed(paths.root, to, version.tag):
+            tally.elsewhere += 1
         elif to:
             yield Finding(paths.name, f"{name} of {version.tag} has no Git LFS object {digest[:12]} here, and nothing says that {to.name} has it. Ask there: make restore MODEL={paths.name}; "
                                       "or bring it back from a backup: make restore FROM=the-backup")
@@ -155,6 +157,14 @@ def lfs_object(paths: ModelPaths, version: Version, name: str, digest: str, tall
             yield Finding(paths.name, f"{name} of {version.tag} has lost its Git LFS object {digest[:12]}, and it was not pushed. Bring it back from a backup: make restore FROM=the-backup")
     elif tally.hashed(path) != digest:
         yield Finding(paths.name, f"the Git LFS object {digest[:12]} ({name} of {version.tag}) is damaged. Remove {path} and fetch it again: git lfs fetch origin {version.tag}")
+
+
+def left_in_backup(paths: ModelPaths, version: Version, name: str, digest: str, backup: Path, tally: Tally) -> Iterator[Finding]:
+    """An object that `prune` left in a backup; a backup that is not at hand, such as a disk in a drawer, is believed."""
+    if (backup / backups.LIST).is_file() and not git.lfs_place(backup / backups.OBJECTS, digest).is_file():
+        yield Finding(paths.name, f"{name} of {version.tag} was pruned here, and the backup {backup} does not have its Git LFS object {digest[:12]} any more. Bring it back from another: make restore FROM=the-backup")
+    else:
+        tally.elsewhere += 1
 
 
 def working_copy(paths: ModelPaths, version: Version, folder: Path, wanted: dict[str, str], tally: Tally) -> Iterator[Finding]:

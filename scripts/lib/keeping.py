@@ -93,7 +93,7 @@ def list_parts(run: Run, to: Path, made: Backup) -> None:
     """The training parts, whether or not a version has learnt from them yet: they are kept as the Git LFS objects that they are or will be."""
     for path in backups.part_files(run.root):
         digest = files.sha256(path)
-        at = lfs.place(to / backups.OBJECTS, digest).relative_to(to)
+        at = git.lfs_place(to / backups.OBJECTS, digest).relative_to(to)
         made.parts[str(path.relative_to(run.root))] = Stored(str(at), path.stat().st_size, digest)
 
 
@@ -105,7 +105,7 @@ def copy_objects(run: Run, to: Path, made: Backup, tally: Tally) -> None:
         leftover.unlink()
     with Progress("copying Git LFS objects", len(sources), "objects") as progress:
         for done, (oid, source) in enumerate(sources.items(), start=1):
-            copy_object(source, lfs.place(objects, oid), tally)
+            copy_object(source, git.lfs_place(objects, oid), tally)
             progress.at(done)
 
 
@@ -134,17 +134,17 @@ def fetch_missing(run: Run, to: Path, tally: Tally) -> None:
 
 
 def fetch_objects(run: Run, tag: str, wanted: dict[str, str], objects: Path, tally: Tally) -> None:
-    missing = {oid for oid in wanted.values() if not lfs.place(objects, oid).exists()}
+    missing = {oid for oid in wanted.values() if not git.lfs_place(objects, oid).exists()}
     absent = {oid for oid in missing if not git.lfs_object(run.root, oid).exists()}  # the others are of a version that was made this minute
     if absent:
         git.fetch_lfs(run.root, [tag], [name for name, oid in wanted.items() if oid in absent])
     for oid in missing:
         if git.lfs_object(run.root, oid).exists():
-            copy_object(git.lfs_object(run.root, oid), lfs.place(objects, oid), tally)
+            copy_object(git.lfs_object(run.root, oid), git.lfs_place(objects, oid), tally)
     for oid in absent:
         git.lfs_object(run.root, oid).unlink(missing_ok=True)
     for name, oid in wanted.items():
-        if not lfs.place(objects, oid).exists():
+        if not git.lfs_place(objects, oid).exists():
             tally.warn(f"{name} of {tag} is neither here, nor on a remote, nor in the backup.")
 
 

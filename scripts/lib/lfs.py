@@ -12,10 +12,6 @@ from lib.tags import Version
 OID = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def place(objects: Path, oid: str) -> Path:
-    return objects / oid[:2] / oid[2:4] / oid
-
-
 def found(objects: Path) -> dict[str, Path]:
     """Every object of a store, by its sha256."""
     return {path.name: path for path in sorted(objects.glob("??/??/*")) if OID.match(path.name)}

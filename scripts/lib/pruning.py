@@ -96,7 +96,7 @@ def elsewhere(run: Run, candidates: list[Version], backup: Path | None, upload: 
         if found[version.number][0]:
             continue
         name = f"refs/tags/{version.tag}"
-        whole = there.get(name) == here[name] and all(lfs.intact(lfs.place(backup / backups.OBJECTS, oid)) for oid in needed[version.tag].values())
+        whole = there.get(name) == here[name] and all(lfs.intact(git.lfs_place(backup / backups.OBJECTS, oid)) for oid in needed[version.tag].values())
         found[version.number] = ("backup", f"in the backup {backup}") if whole else ("", f"{found[version.number][1]}, nor is it whole in the backup {backup}")
     return found
 
@@ -125,7 +125,7 @@ def on_remote(run: Run, candidates: list[Version], here: dict[str, str], needed:
 def has_objects(run: Run, remote: str, oids: set[str], upload: bool) -> bool:
     """Whether the remote has the objects. At a path one can look; elsewhere it is offered those that are here: what it has it declines."""
     local = mirror.local_store(run.root, git.remotes(run.root)[remote])
-    if local and all(lfs.intact(lfs.place(local, oid)) for oid in oids):
+    if local and all(lfs.intact(git.lfs_place(local, oid)) for oid in oids):
         return True
     if not upload:
         return local is None
@@ -134,7 +134,7 @@ def has_objects(run: Run, remote: str, oids: set[str], upload: bool) -> bool:
     except Failed as error:
         print(f"{run.script}: warning: {error}", file=sys.stderr)
         return False
-    return local is None or all(lfs.intact(lfs.place(local, oid)) for oid in oids)
+    return local is None or all(lfs.intact(git.lfs_place(local, oid)) for oid in oids)
 
 
 def still_right(paths: ModelPaths, known: Registry, keep: int, found: Plan) -> Plan:

@@ -60,7 +60,7 @@ def stage(paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stag
         yield Stage(ModelPaths(root, paths.name), version, manifest, script, there)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        for oid in fetched if version.number in versions.pruned(paths) else ():  # what was pruned here stays pruned
+        for oid in fetched:  # what was pruned here stays pruned
             git.lfs_object(paths.root, oid).unlink(missing_ok=True)
 
 
@@ -78,13 +78,14 @@ def before(known: Registry, version: Version) -> tuple[frozenset[str], list[Vers
 
 
 def objects(paths: ModelPaths, needed: list[Version]) -> tuple[dict[str, Path], set[str]]:
-    """The Git LFS objects of the versions, and which had to be fetched. Failed if one can't be had, or is damaged."""
-    found, fetched = {}, set()
-    for tag, wanted in lfs.needed(paths.root, needed).items():
+    """The Git LFS objects of the versions, and which of those that are pruned had to be fetched. Failed if one can't be had, or is damaged."""
+    found, fetched, pruned = {}, set(), versions.pruned(paths)
+    for version, (tag, wanted) in zip(needed, lfs.needed(paths.root, needed).items()):
+        fetched |= versions.from_backup(paths, version, wanted.values())
         missing = [name for name, oid in wanted.items() if not git.sound(paths.root, oid)]
         if missing:
             git.fetch_lfs(paths.root, [tag], missing)
-            fetched |= {wanted[name] for name in missing}
+            fetched |= {wanted[name] for name in missing if version.number in pruned}
         for name, oid in wanted.items():
             git.open_lfs_object(paths.root, oid, name, tag).close()  # says what to do where it is not there
             found[oid] = git.lfs_object(paths.root, oid).resolve()

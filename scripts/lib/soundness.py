@@ -24,7 +24,7 @@ class Tally:
     rows: int = 0  # of the logs
     files: int = 0
     bytes: int = 0  # hashed or read
-    remote: int = 0  # Git LFS objects that are on the remote only
+    elsewhere: int = 0  # Git LFS objects that are on the remote only
     tell: Callable[[int], None] = lambda total: None  # called with the bytes so far
 
     def hashed(self, path: Path) -> str:
@@ -38,5 +38,5 @@ class Tally:
         self.tell(self.bytes)
 
     def add(self, other: "Tally") -> None:
-        for name in ("models", "versions", "deployments", "lines", "rows", "files", "bytes", "remote"):
+        for name in ("models", "versions", "deployments", "lines", "rows", "files", "bytes", "elsewhere"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

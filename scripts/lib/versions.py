@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from lib import files, git
@@ -35,16 +36,30 @@ def ensure_folder(paths: ModelPaths, version: Version) -> Path:
         note = pruned(paths).get(version.number)
         if note:
             print(f"{version.name} was pruned here at {note['time']}; bringing it back from where it is kept, {note['kept']}", file=sys.stderr)
+            wanted = json.loads(tagged_files(paths, version)[0])["files"]
+            from_backup(paths, version, [wanted[name] for name in STORED])
         try:
             unpack(paths, version)
         except Failed as error:
             if note is None:
                 raise
-            how = f"Bring it back with: make restore MODEL={paths.name} FROM={note['backup']}" if note["backup"] else f"Can it be reached? ({error})"
-            raise Failed(f"{version.name} was pruned here and is kept {note['kept']}. {how}") from None
+            other = f", or bring it back from another backup: make restore MODEL={paths.name} FROM=the-backup" if note["backup"] else ""
+            raise Failed(f"{version.name} was pruned here and is kept {note['kept']}. Can that be reached? ({error}){other}") from None
         if note:
             note_pruned(paths, {number: other for number, other in pruned(paths, also_here=True).items() if number != version.number})
     return folder
+
+
+def from_backup(paths: ModelPaths, version: Version, oids: Iterable[str]) -> set[str]:
+    """Copy Git LFS objects of a pruned version from the backup that it was left in, if that can be reached; returns which. Failed if one is damaged there."""
+    from lib import backups, copying  # few commands meet a pruned version
+    note, copied = pruned(paths).get(version.number), set()
+    for oid in oids if note and note["backup"] else ():
+        source, target = git.lfs_place(Path(note["backup"]) / backups.OBJECTS, oid), git.lfs_object(paths.root, oid)
+        if source.is_file() and not target.exists():
+            copying.copy(source, target, expected=oid)
+            copied.add(oid)
+    return copied
 
 
 def unpack(paths: ModelPaths, version: Version) -> None:
