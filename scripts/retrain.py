@@ -123,7 +123,7 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
     if finding.verdict == "dropped":
         return f"{finding.metric} {'dropped' if finding.metric == 'accuracy' else 'rose'} to {finding.value:.4g}"
     if conf.retrain.every:
-        attempts = db.attempts(run.db, paths.name, "")
+        attempts = db.attempts(run.db, paths.name)
         last = max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])])
         if ago(last) >= timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every")):
             return f"every {conf.retrain.every}"
@@ -174,9 +174,10 @@ def postponed(run: Run, paths: ModelPaths, conf: config.Config, known: Registry)
     if conf.deploy.approval == "signed" and db.open_alert(run.db, paths.name, approval.ALERT):
         return f"a person must decide on v{known.newest.number}, which waits for approval"
     since = clock.stamp(datetime.fromisoformat(clock.now()) - WEEK)
-    attempts = db.attempts(run.db, paths.name, since)
-    if len(attempts) >= conf.retrain.max_per_week:
-        return f"{len(attempts)} retrainings in the last 7 days, max_per_week = {conf.retrain.max_per_week}"
+    attempts = db.attempts(run.db, paths.name)
+    lately = sum(attempt["time"] >= since for attempt in attempts)
+    if lately >= conf.retrain.max_per_week:
+        return f"{lately} retrainings in the last 7 days, max_per_week = {conf.retrain.max_per_week}"
     if attempts and ago(attempts[-1]["time"]) < timedelta(seconds=config.seconds(conf.retrain.cooldown, "retrain.cooldown")):
         return f"the last one was at {attempts[-1]['time']}, cooldown = {conf.retrain.cooldown}"
     return None

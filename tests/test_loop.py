@@ -251,7 +251,11 @@ def test_cooldown_and_budget_postpone_and_say_so(live):
     assert "retraining is due (accuracy dropped to 0." in done.stdout and "postponed: the last one was at" in done.stdout
     edit(live, 'cooldown = "6h"', 'cooldown = "0m"\nmax_per_week = 1')
     assert "postponed: 1 retrainings in the last 7 days, max_per_week = 1" in live.run("retrain", code=3).stdout
-    assert live.sql("SELECT outcome FROM retrains ORDER BY id") == [("refused",), ("postponed",), ("postponed",)]
+    edit(live, "max_per_week = 1", "max_per_week = 7")
+    edit(live, 'cooldown = "0m"', 'cooldown = "10d"')
+    later = (datetime.now(timezone.utc) + timedelta(days=8)).isoformat()
+    assert "cooldown = 10d" in live.run("retrain", code=3, LEAN_NOW=later).stdout
+    assert {outcome for outcome, in live.sql("SELECT outcome FROM retrains WHERE id > 1")} == {"postponed"}
     assert os.readlink(live.root / "models/cancer/production") == "v1"
     assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL ORDER BY kind") == [("dropped",), ("refused",)]
 
@@ -406,6 +410,17 @@ def test_the_simple_rule_s_window_ends_with_the_newest_labelled_prediction(live)
     live.run("label", CSV=outcomes(live, 1, wrong=60))
     later = (datetime.now(timezone.utc) + timedelta(days=3)).isoformat()
     assert ", floor 0.9: dropped" in live.run("check", code=3, LEAN_NOW=later).stdout
+
+
+def test_the_simple_rule_s_window_of_labels_holds_no_more_than_that(live):
+    """A hundred good labels on one day, then twenty bad ones: of the newest forty half are wrong."""
+    edit(live, "[columns]", '[monitor]\nrule = "simple"\nwindow = "40"\nfloor = 0.7\nmin_labels = 30\n\n[columns]')
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
+    later = (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
+    live.run("predict", CSV=world(live, 9, rows=20), OUT=live.root.parent / "answers-9.csv", LEAN_NOW=later)
+    live.run("label", CSV=outcomes(live, 9, wrong=20), LEAN_NOW=later)
+    found = re.search(r"accuracy (0\.\d+) \[", live.run("check", code=3, LEAN_NOW=later).stdout)
+    assert 0.4 < float(found[1]) <= 0.5
 
 
 def test_a_line_with_a_quote_too_many_does_not_hide_what_follows_it(live):

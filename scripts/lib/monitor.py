@@ -53,7 +53,10 @@ def simple(conf: Config, known: Registry, rows):
 
 
 def in_window(rows, window: str) -> list:
-    """The hours of the window that ends with the newest labelled prediction: outcomes come late, and a window that ends now would hold none."""
+    """The hours of the window that ends with the newest labelled prediction: outcomes come late, and a window that ends now would hold none.
+
+    A number of labels seldom ends with an hour: of the oldest hour a share is taken, with the same share of what was wrong.
+    """
     labelled = [row for row in rows if row["labels"]]
     if not labelled:
         return []
@@ -61,12 +64,13 @@ def in_window(rows, window: str) -> list:
         end = datetime.fromisoformat(f"{labelled[-1]['hour']}:00+00:00") + timedelta(hours=1)
         begin = end - timedelta(seconds=config.seconds(window, "monitor.window"))
         return [row for row in labelled if row["hour"] >= begin.strftime("%Y-%m-%dT%H")]
-    chosen, count = [], 0
+    chosen, room = [], int(window)
     for row in reversed(labelled):
-        if count >= int(window):
+        if not room:
             break
-        chosen.append(row)
-        count += row["labels"]
+        labels = min(room, row["labels"])
+        chosen.append({"hour": row["hour"], "labels": labels, **{name: row[name] * labels / row["labels"] for name in ("losses", "errors")}})
+        room -= labels
     return chosen
 
 

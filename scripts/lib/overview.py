@@ -136,19 +136,20 @@ def calendar_says(run: Run, row, again, tick: datetime) -> bool:
     from lib import config
     if not again.every:
         return False
-    last = max([row["newest_created"], *(attempt["time"] for attempt in db.attempts(run.db, row["model"], "")[-1:])])
+    last = max([row["newest_created"], *(attempt["time"] for attempt in db.attempts(run.db, row["model"])[-1:])])
     return tick - datetime.fromisoformat(last) >= timedelta(seconds=config.seconds(again.every, "retrain.every"))
 
 
 def allowed(run: Run, model: str, again, now: datetime) -> datetime:
     """When cooldown and budget let the next retraining happen. again: settings.Retrain."""
     from lib import config
-    attempts = [datetime.fromisoformat(row["time"]) for row in db.attempts(run.db, model, clock.stamp(now - WEEK))]
+    attempts = [datetime.fromisoformat(row["time"]) for row in db.attempts(run.db, model)]
+    lately = [time for time in attempts if time >= now - WEEK]
     waits = [now]
     if attempts:
         waits.append(attempts[-1] + timedelta(seconds=config.seconds(again.cooldown, "retrain.cooldown")))
-    if again.max_per_week and len(attempts) >= again.max_per_week:
-        waits.append(attempts[-again.max_per_week] + WEEK)
+    if again.max_per_week and len(lately) >= again.max_per_week:
+        waits.append(lately[-again.max_per_week] + WEEK)
     return max(waits)
 
 
