@@ -78,7 +78,8 @@ def tell(run: Run, paths: ModelPaths, found: Finding) -> None:
     if found.verdict == "dropped":
         alerts.raise_alert(run, paths.name, "dropped", found.words(paths.name))
     elif found.verdict == "healthy":
-        alerts.resolve(run, paths.name, "dropped")
+        for kind in ("dropped", "refused", "rollback"):  # nothing better is needed, or what came back does well
+            alerts.resolve(run, paths.name, kind)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import os
 import sys
 
 from lib import alerts, config, drift_watch, registry, runs
-from lib.drift_records import Look
+from lib.drift_records import Look, how_to_accept
 from lib.errors import Busy
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -42,6 +42,9 @@ def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accep
     found = show(drift_watch.look(run, paths, conf, known))
     alerts.resolve(run, paths.name, alerts.failure("drift"))
     if not accepts:
+        if found.verdict != "quality" and (spoiled := drift_watch.stopped(run, paths)):
+            print(f"{paths.name}: no retraining: earlier rows were found spoiled, and nobody has accepted them: {spoiled}")
+            print(how_to_accept(paths.name))
         return found.verdict
     if drift_watch.accept(run, paths):
         print(f"{paths.name}: accepted, and on record: rows that come later are judged anew")

@@ -9,7 +9,8 @@ many things the last `make drift` found, `next` when cron checks the model next,
 
 JSON=1 prints {"time", "jobs": [{job, time}], "alerts": [{kind, raised, text}], "models": […]}; jobs are what cron starts next, none where it is not
 set up; the alerts are of such jobs as failed. Of each model: model, version (live),
-since, newest, holdout {metric, value, low, high, rows}, live {metric, value, low, high, labels, predictions},
+since, newest, holdout {metric, value, low, high, rows}, live {metric, value, low, high, labels, predictions,
+since and value_labels: where value is of the newest labels alone, from when on, and how many},
 drift {version, time, columns, found, quality, worst}, check {time, verdict}, next {job, time}, alerts [{kind, raised, text}], note, type (what to
 type about it), and with MODEL= events [{time, user, trigger, event, words}]. What is not known is null.
 """

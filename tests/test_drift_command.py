@@ -106,6 +106,19 @@ def test_a_shift_is_drift_and_the_alert_is_over_once_enough_rows_are_sound(live)
     assert [entry["event"] for entry in live.audit()][-2:] == ["drift", "clear"]
 
 
+def test_another_column_is_news_while_the_alert_of_the_first_stands(live):  # noqa: F811
+    live.run("drift")
+    scored(live, 60, times(100, "mean radius"))
+    assert live.run("drift", code=3).stderr.count("ALERT cancer: cancer v1: `mean radius` moved up") == 1
+    scored(live, 60, times(100, "mean radius"), seed=1)
+    assert "`mean radius`" not in live.run("drift", code=3).stderr
+    scored(live, 60, times(100, "worst area"), seed=2)
+    done = live.run("drift", code=3)
+    assert "ALERT cancer: cancer v1: `worst area` moved up" in done.stderr and "is over" not in done.stdout
+    assert live.sql("SELECT resolved IS NULL, instr(text, 'worst area') > 0 FROM alerts WHERE kind = 'quality' ORDER BY id") == [(0, 0), (1, 1)]
+    assert [found for entry in live.audit() if entry["event"] == "quality" for found in entry["found"] if "worst area" in found]
+
+
 def test_few_new_rows_are_judged_together_with_those_before_them_back_to_the_last_finding(live):  # noqa: F811
     live.run("drift")
     for number, change in enumerate((lambda frame: frame, lambda frame: frame, times(100, *UNIT), lambda frame: frame, lambda frame: frame)):
@@ -151,11 +164,14 @@ def test_spoiled_rows_stop_a_retraining_until_a_person_accepts_them(live):  # no
     assert {kind for kind, in live.sql("SELECT kind FROM alerts WHERE resolved IS NULL")} >= {"quality", "stopped"}
     assert not list((live.root / "data/cancer/train").glob("0002.csv"))
     scored(live, 300, seed=3)
-    assert "as in training" in live.run("drift").stdout  # the newest rows are sound; those before them would be learnt all the same
+    sound = live.run("drift").stdout  # the newest rows are sound; those before them would be learnt all the same
+    assert "as in training" in sound and "cancer: no retraining: earlier rows were found spoiled, and nobody has accepted them: `mean radius` moved up" in sound
+    assert "cancer: no retraining: spoiled rows, found first at " in live.run("status").stdout
     live.run("retrain", FORCE=1, code=3)
     assert "ACCEPT=1 is for a person" in live.run("drift", ACCEPT=1, TRIGGER="cron", code=2).stderr
     done = live.run("drift", ACCEPT=1, REASON="the new scanner")
     assert done.stdout.endswith("cancer: accepted, and on record: rows that come later are judged anew\n")
+    assert "spoiled rows" not in live.run("status").stdout
     assert live.sql("SELECT accepted_because, accepted IS NOT NULL FROM drift_windows WHERE verdict = 'quality'") == [("the new scanner", 1)]
     assert (live.audit()[-1]["event"], live.audit()[-1]["reason"]) == ("accept", "the new scanner")
     assert "part 0002 taken in" in live.run("retrain", FORCE=1, code=3).stdout  # examined, and nothing better found

@@ -102,6 +102,11 @@ def test_what_does_not_fit_a_column_is_a_fault_with_line_column_and_value(paths,
     assert told(refused(paths, model(PLAIN | {"x": column}), column_file([one_line[0], one_line[-1], cell]))) == [(4, "x", cell, reason)]
 
 
+def test_a_missing_column_is_more_than_a_share_of_its_values(paths):
+    conf = model(PLAIN | {"z": {"type": "number", "nullable": 0.25}})
+    assert told(refused(paths, conf, "y,x\na,1\nb,2\n")) == [(1, "z", "", "the column is missing")]
+
+
 @pytest.mark.parametrize("kind, word", [("number", "NA"), ("integer", "null"), ("boolean", "N/A"), ("time", "NaN"), ("category", ""), ("text", "")])
 def test_a_share_of_missing_values_is_allowed_up_to_nullable(paths, kind, word):
     good = {"number": "1.5", "integer": "1", "boolean": "yes", "time": "2026-05-01", "category": "c", "text": "t"}[kind]

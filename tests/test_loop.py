@@ -37,6 +37,26 @@ def test_labels_count_once_whatever_their_order_and_corrections_are_counted(live
     live.run("label", CSV=whole)
     live.run("check")
     assert day(live)[2] == right[2]
+    before = day(live)[3]
+    live.run("label", CSV=outcomes(live, 1, wrong=50, rows=slice(0, 50), name="c.csv"))
+    live.run("label", CSV=whole)
+    live.run("label", CSV=outcomes(live, 1, wrong=50, rows=slice(0, 50), name="c.csv"))
+    live.run("check")
+    assert day(live)[1] == 300 and day(live)[3] == before + 3 * (50 - int(round(wrong_of(live, 50))))  # also those between two checks
+
+
+def test_a_correction_before_the_first_check_is_one_too(live):
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("label", CSV=outcomes(live, 1, wrong=50, rows=slice(0, 50), name="c.csv"))
+    live.run("check")
+    assert day(live)[1] == 300 and day(live)[3] == 50 - int(round(wrong_of(live, 50)))
+
+
+def test_what_a_person_tried_in_vain_is_forgotten_once_the_model_is_found_healthy(live):
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("retrain", FORCE=1, code=3)
+    assert live.sql("SELECT kind FROM alerts WHERE resolved IS NULL") == [("refused",)]
+    assert "the alert 'refused' is over" in live.run("check").stdout
 
 
 def wrong_of(live, count):
@@ -116,9 +136,9 @@ def test_whoever_is_told_of_a_drop_is_told_of_the_days_of_the_drop(live):
     live.run("predict", CSV=world(live, 9, rows=60), OUT=live.root.parent / "answers-9.csv", LEAN_NOW=later)
     live.run("label", CSV=outcomes(live, 9, wrong=40), LEAN_NOW=later)
     line = live.run("check", code=3, LEAN_NOW=later).stdout
-    told = re.fullmatch(r"cancer v1: accuracy (0\.\d+) \[.*\] since (\S+), 360 labels for 360 matured predictions \(100.0%\), floor 0.9\d*: dropped\n", line)
+    told = re.fullmatch(r"cancer v1: accuracy (0\.\d+) \[.*\] on the 60 labels since (\S+), 360 labels for 360 matured predictions \(100.0%\), floor 0.9\d*: dropped\n", line)
     assert told and float(told[1]) < 0.5 and told[2] == later[:10]
-    assert live.sql("SELECT since FROM checks") == [(told[2],)]
+    assert live.sql("SELECT since, value_labels FROM checks") == [(told[2], 60)]
 
 
 def test_a_check_that_failed_is_an_alert_until_one_succeeds(live):
@@ -313,7 +333,7 @@ def test_the_webhook_gets_each_alert_once_and_a_dead_one_loses_none(live, webhoo
     Webhook.answer = 500
     assert "it answered 500" in live.run("check", code=3, WEBHOOK_URL=webhook).stderr
     tomorrow = (datetime.now(timezone.utc) + timedelta(hours=25)).isoformat()
-    assert "check: ALERT cancer: the webhook has not taken an alert since " in live.run("check", code=3, WEBHOOK_URL=webhook, LEAN_NOW=tomorrow).stderr
+    assert "check: ALERT cancer: the webhook has not taken the alert of " in live.run("check", code=3, WEBHOOK_URL=webhook, LEAN_NOW=tomorrow).stderr
     Webhook.answer = 200
     live.run("check", code=3, WEBHOOK_URL=webhook)
     live.run("check", code=3, WEBHOOK_URL=webhook)
@@ -362,7 +382,7 @@ def test_a_regression_is_watched_by_its_error(project):
     assert f"mae {errors.mean():.4f} [{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
     assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(errors.mean(), 4), None)]
     connection = sqlite3.connect(project.root / "metrics.db")
-    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; DROP INDEX runs_of_all; DROP TRIGGER versions_once; DROP TRIGGER deployments_once; PRAGMA user_version = 8")  # as older scripts left it
+    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; DROP INDEX runs_of_all; DROP TRIGGER versions_once; DROP TRIGGER deployments_once; ALTER TABLE checks DROP COLUMN value_labels; PRAGMA user_version = 8")  # as older scripts left it
     connection.close()
     assert f"[{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
 

@@ -126,7 +126,8 @@ def test_json_has_the_documented_keys_and_null_for_what_is_not_known(bare):
     assert cancer["version"] == 1 and cancer["newest"] == 2 and cancer["holdout"]["metric"] == "accuracy" and cancer["live"] is None and cancer["check"] is None
     assert diabetes["version"] is None and diabetes["note"] == "no version yet" and diabetes["type"] == "make train MODEL=diabetes"
     checked(bare)
-    assert json.loads(status(bare, JSON=1, MODEL="cancer"))["models"][0]["live"] == {"metric": "accuracy", "value": 0.96, "low": 0.94, "high": 0.97, "labels": 1234, "predictions": 2000}
+    assert json.loads(status(bare, JSON=1, MODEL="cancer"))["models"][0]["live"] == {"metric": "accuracy", "value": 0.96, "low": 0.94, "high": 0.97, "labels": 1234, "predictions": 2000,
+                                                                                            "since": None, "value_labels": None}
 
 
 def test_a_check_of_the_version_before_says_nothing_about_the_live_one(bare):

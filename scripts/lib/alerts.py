@@ -88,7 +88,7 @@ def deliver(run: Run) -> None:
         if problem:
             print(f"{run.script}: warning: the webhook did not take {len(waiting)} alert(s): {problem}. The next command tries again.", file=sys.stderr)
             if datetime.fromisoformat(clock.now()) - datetime.fromisoformat(waiting[0]["raised"]) > PATIENCE:
-                raise_alert(run, waiting[0]["model"], "webhook", f"the webhook has not taken an alert since {waiting[0]['raised']}: {problem}")
+                raise_alert(run, waiting[0]["model"], "webhook", f"the webhook has not taken the alert of {waiting[0]['raised']} yet: {problem}")
             return
     for alert in waiting:
         if alert["kind"] == "webhook":

@@ -71,7 +71,8 @@ def data(manifest: dict, candidate) -> str:
 
 def dates(candidate) -> str:
     config = candidate.model.config
-    times = candidate.rows.frame[config.time].dropna() if config.time else ()
+    used = candidate.split.train | candidate.split.holdout
+    times = candidate.rows.frame[config.time][used].dropna() if config.time else ()
     return f"Its rows are from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d} (`{code(config.time)}`). " if len(times) else ""
 
 

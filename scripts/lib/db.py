@@ -378,6 +378,12 @@ def open_alert(connection: sqlite3.Connection, model: str, kind: str) -> sqlite3
     return connection.execute("SELECT * FROM alerts WHERE model = ? AND kind = ? AND resolved IS NULL", (model, kind)).fetchone()
 
 
+def columns_found(connection: sqlite3.Connection, model: str, run_id: int, verdict: str) -> set[str]:
+    """The columns that a run found to have drifted, or to be spoiled."""
+    return {row["column"] for row in connection.execute(
+        'SELECT d."column" FROM drift d JOIN drift_windows w ON w.id = d.window_id WHERE w.run_id = ? AND w.model = ? AND d.verdict = ?', (run_id, model, verdict))}
+
+
 def resolve_alert(connection: sqlite3.Connection, model: str, kind: str, time: str) -> None:
     connection.execute("UPDATE alerts SET resolved = ? WHERE model = ? AND kind = ? AND resolved IS NULL", (time, model, kind))
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from lib import alerts, audit, clock, config, db, drift_log, drift_words
 from lib.config import Config
 from lib.drift_log import Window
-from lib.drift_records import Look, minute
+from lib.drift_records import Look, how_to_accept, minute
 from lib.drift_verdict import Report, Rules, compare, spend
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -73,10 +73,10 @@ def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: 
             db.set_drift_position(run.db, paths.name, at, reached)
         thin(run, paths)
     for kind in ("quality", "drift"):
-        found = [words for finding, words in told if finding.verdict == kind]
+        found = {words: finding.measure.column for finding, words in told if finding.verdict == kind}
         tell(run, paths, live, kind, found) if found else calm(run, paths, live, kind, report.rows, rules)
     lines = [headline(live, profile, window, told), *(line_of(*one) for one in told)]
-    return Look(report.verdict, (*lines, *([how_to_accept(paths)] if report.verdict == "quality" else [])), serious[0] if serious else "")
+    return Look(report.verdict, (*lines, *([how_to_accept(paths.name)] if report.verdict == "quality" else [])), serious[0] if serious else "")
 
 
 def rows_of(report: Report, told) -> list[tuple]:
@@ -95,14 +95,19 @@ def thin(run: Run, paths: ModelPaths) -> None:
     db.thin_drift(run.db, paths.name, clock.stamp(end - IDLE), clock.stamp(end))
 
 
-def tell(run: Run, paths: ModelPaths, live: Version, kind: str, found: list[str]) -> None:
-    """Raise the alert and say it in the audit, unless it stands already."""
-    if db.open_alert(run.db, paths.name, kind):
-        return
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    advice = f". No retraining until a person has looked. {how_to_accept(paths)}" if kind == "quality" else ""
-    alerts.raise_alert(run, paths.name, kind, f"{live.name}: {'; '.join(found[:SHOWN])}{more}{advice}")
-    audit.add(paths.audit, run, kind, version=live.number, found=found)
+def tell(run: Run, paths: ModelPaths, live: Version, kind: str, found: dict[str, str]) -> None:
+    """Raise the alert and say it in the audit, unless it stands already. found: what was found in words -> its column; a column that the alert did not name is news."""
+    standing = db.open_alert(run.db, paths.name, kind)
+    if standing:
+        known = db.columns_found(run.db, paths.name, standing["run_id"], kind)
+        if not known or set(found.values()) <= known:  # none: of so long ago that its measures are gone
+            return
+        with db.transaction(run.db):
+            db.resolve_alert(run.db, paths.name, kind, clock.now())
+    words, more = list(found)[:SHOWN], f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    advice = f". No retraining until a person has looked. {how_to_accept(paths.name)}" if kind == "quality" else ""
+    alerts.raise_alert(run, paths.name, kind, f"{live.name}: {'; '.join(words)}{more}{advice}")
+    audit.add(paths.audit, run, kind, version=live.number, found=list(found))
 
 
 def calm(run: Run, paths: ModelPaths, live: Version, kind: str, rows: int, rules: Rules) -> None:
@@ -113,10 +118,6 @@ def calm(run: Run, paths: ModelPaths, live: Version, kind: str, rows: int, rules
     if raised is None or rows >= raised["rows"] or -math.log(raised["p_value"] or 1e-300) * rows / raised["rows"] >= -1.5 * math.log(rules.level / 2):
         alerts.resolve(run, paths.name, kind)
         audit.add(paths.audit, run, "clear", version=live.number, kind=kind)
-
-
-def how_to_accept(paths: ModelPaths) -> str:
-    return f"If these rows are all right: make drift MODEL={paths.name} ACCEPT=1"
 
 
 def headline(live: Version, profile: dict, window: Window, told) -> str:

@@ -56,3 +56,7 @@ def turned_constant(name: str, base: dict, most: int, rows: int, share: float) -
     """
     p = min(1.0, share + 1 / base["valid"]) ** rows if most == rows > 2 * base["run"] else 1.0
     return Measure(name, "turned constant", float(most == rows), p, "quality", 0.5, base["distinct"], 1)
+
+
+def how_to_accept(model: str) -> str:
+    return f"If these rows are all right: make drift MODEL={model} ACCEPT=1"

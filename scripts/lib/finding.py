@@ -30,6 +30,7 @@ class Finding(Record):
     expected: float | None
     verdict: str  # healthy, dropped, unknown
     since: str | None  # the day or hour of the first prediction that value, low and high are of; None: all that have a label
+    value_labels: int  # that value, low and high are of
     needed: int  # labels without which there is no verdict
 
     def words(self, model: str) -> str:
@@ -40,7 +41,7 @@ class Finding(Record):
             counted = ("", "") if self.labels < self.needed else (" since it went live" if self.rule == "sequential" else " in the window", " in all")
             return f"{model} v{self.version}: not enough labels{counted[0]} yet: {share}{counted[1]}, {self.needed} needed{hope}"
         interval = f" [{self.low:.4f}, {self.high:.4f}]" if self.low is not None else ""
-        since = f" since {self.since}" if self.since else ""
+        since = f" on the {self.value_labels:,} labels since {self.since}" if self.since else ""
         return f"{model} v{self.version}: {self.metric} {self.value:.4f}{interval}{since}, {share}{floor}: {self.verdict}{self.doubt()}"
 
     def doubt(self) -> str:

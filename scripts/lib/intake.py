@@ -106,7 +106,7 @@ def stage(paths: ModelPaths, config: Config, source: Path, known: Known, label: 
 
 
 def header_faults(header: csvfile.Header, config: Config) -> list[Fault]:
-    missing = [name for name, column in config.columns.items() if name not in header.names and not column.nullable]
+    missing = [name for name, column in config.columns.items() if name not in header.names and column.nullable < 1]
     unknown = [name for name in header.names if name not in config.columns]
     return [Fault(1, name, "", "the column is missing") for name in missing] + [Fault(1, name, "", "the column is not in [columns] of model.toml") for name in unknown]
 

@@ -22,9 +22,9 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
     labels, matured = sum(row["labels"] for row in rows), sum(row["predictions"] for row in rows)
     expected = expectation(everything)
     figures = by_sequence(run, paths, conf, known, rows, until)  # always fed: the automatic rollback goes by it under either rule
-    value, low, high, since, floor, evidence, alarm_at, verdict = simple(conf, known, rows) if conf.monitor.rule == "simple" else figures
+    value, low, high, since, shown, floor, evidence, alarm_at, verdict = simple(conf, known, rows) if conf.monitor.rule == "simple" else figures
     return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
-                   evidence, alarm_at, expected if conf.task == "classification" else None, verdict, since, conf.monitor.min_labels)
+                   evidence, alarm_at, expected if conf.task == "classification" else None, verdict, since, shown, conf.monitor.min_labels)
 
 
 def cutoff_hour(conf: Config) -> str:
@@ -49,7 +49,7 @@ def simple(conf: Config, known: Registry, rows):
     verdict = sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher)
     low, high = sequential.wilson_interval(sums / labels, labels) if labels and higher else (None, None)
     since = f"{min(row['hour'] for row in chosen)}:00" if labels < sum(row["labels"] for row in rows) else None
-    return value, *((1 - high, 1 - low) if low is not None else (None, None)), since, floor, None, None, verdict
+    return value, *((1 - high, 1 - low) if low is not None else (None, None)), since, labels, floor, None, None, verdict
 
 
 def in_window(rows, window: str) -> list:
@@ -95,9 +95,9 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
             db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
         db.mark_fed(run.db, paths.name, known.live.number, until)
     decision = sequential.decide(state, setting)
-    worst = next(each for each in state.references if each.name == decision.reference)
     higher = conf.task == "classification"
-    floor = 1 - worst.bound if higher else worst.bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
+    bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(limits(state))
+    floor = 1 - bound if higher else bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
     first = date.fromordinal(min(day.number for day in suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
     return *recent(conf, known, rows, first), floor, decision.statistic, decision.limit, decision.verdict
 
@@ -152,8 +152,8 @@ def since_deployment(rows, deployment, state: sequential.State | None) -> list[d
     return [{**row, "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in map(dict, rows) if row["hour"] >= deployment.entry["time"][:13]]
 
 
-def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | None, float | None, float | None, str | None]:
-    """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae), and since when.
+def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | None, float | None, float | None, str | None, int]:
+    """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae), since when, and how many labels that is.
 
     first: the day since when a drop is suspected, which then is the first of them. Whoever is told of a drop is not told
     of the good days before it; days chosen for being bad look a little worse than they were.
@@ -163,12 +163,12 @@ def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | Non
     chosen = [row for row in rows if shown and row["hour"][:10] >= shown[0]]
     labels, losses, errors, squares = (sum(row[name] for row in chosen) for name in ("labels", "losses", "errors", "error_squares"))
     if not labels:
-        return None, None, None, None
+        return None, None, None, None, 0
     since = shown[0] if shown != days else None
     if conf.task == "classification":
         low, high = sequential.wilson_interval(losses / labels, labels)
-        return 1 - losses / labels, 1 - high, 1 - low, since
-    return errors / labels, *sequential.normal_interval(labels, errors, squares), since
+        return 1 - losses / labels, 1 - high, 1 - low, since, labels
+    return errors / labels, *sequential.normal_interval(labels, errors, squares), since, labels
 
 
 def new_days(rows, binary: bool) -> list[Day]:

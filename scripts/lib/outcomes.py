@@ -93,18 +93,19 @@ def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, posit
     """Judge the predictions that new labels are about; a label that comes again counts once, another one corrects it."""
     pieces = [label_rows(*one, judge) for one in parsed]
     rows = np.concatenate(pieces) if pieces else np.empty(0, logindex.ROW)
-    rows = last_of_each(rows)
+    rows, firsts, changes = last_of_each(rows)
     place, found = segments(run, paths, "labels").find(rows["key"])
     old, had = latest(len(rows), place, found["value"])
     news = ~had | (old != rows["value"])
-    rows, old, had = rows[news], old[news], had[news]
+    changes += had & (old != firsts)
+    rows, old, had, changes = rows[news], old[news], had[news], changes[news]
     place, said = segments(run, paths, "predictions").find(rows["key"])
     loss, error = judge.losses(said["value"], rows["value"][place], said["version"])
     before, error_before = judge.losses(said["value"], old[place], said["version"])
     corrected = had[place]
     counts = Counts()
     counts.add(said["version"], said["hour"], labels=~corrected, losses=loss - corrected * before, squares=loss**2 - corrected * before**2,
-               errors=error - corrected * error_before, corrections=corrected, error_squares=squared(error) - corrected * squared(error_before))
+               errors=error - corrected * error_before, corrections=changes[place], error_squares=squared(error) - corrected * squared(error_before))
     commit(run, paths, "labels", judge, rows, positions, counts)
 
 
@@ -126,10 +127,13 @@ def label_rows(block: bytes, begins, stops, judge: Judge) -> np.ndarray:
     return rows
 
 
-def last_of_each(rows: np.ndarray) -> np.ndarray:
-    """Of rows with the same id the last one."""
-    _, first = np.unique(rows["key"][::-1], return_index=True)
-    return rows[::-1][first]
+def last_of_each(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of rows with the same id the last one, the value of the first, and how often the value changed in between."""
+    rows = rows[np.argsort(rows["key"], kind="stable")]
+    other = rows["key"][1:] != rows["key"][:-1]
+    begins, ends = np.flatnonzero(np.append(True, other)[:len(rows)]), np.flatnonzero(np.append(other, True)[:len(rows)])
+    changed = np.append(0, np.cumsum(~other & (rows["value"][1:] != rows["value"][:-1])))
+    return rows[ends], rows["value"][begins], changed[ends] - changed[begins]
 
 
 def squared(errors: np.ndarray) -> np.ndarray:

@@ -348,4 +348,9 @@ CREATE TRIGGER deployments_once BEFORE INSERT ON deployments WHEN EXISTS (SELECT
 BEGIN SELECT RAISE(ABORT, 'a deployment is never replaced'); END;
 """
 
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE)
+VALUE_LABELS = """
+ALTER TABLE checks ADD COLUMN value_labels INTEGER;  -- how many labels value, low and high are of
+UPDATE checks SET basis = NULL;                      -- so that the next check counts them
+"""
+
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE, VALUE_LABELS)
