@@ -96,7 +96,7 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
         print(f"{version.model}: columns not used: {csvfile.listed(ignored, str)}", file=sys.stderr)
     if answers:
         answers.writelines(csvfile.lines([("id", "prediction", "score")]))
-    count, moment = 0, clock.now()
+    count, nameless, moment = 0, 0, clock.now()
     with Progress("scoring", csvfile.estimated_rows(source), "rows", about=True) as progress:
         for chunk, frame in scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.features.rowwise):
             for name in conf.features:
@@ -110,7 +110,10 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
             given = chunk.joined([header.names.index(name) if name in names else None for name in logged(conf)])
             rows.write("".join([f"{i},{moment},{version.number},{value},{chance},{features}\n" for i, value, chance, features in zip(ids, said, chances, given)]))
             count += len(chunk)
+            nameless += ids.count("")
             progress.at(count)
+    if nameless:
+        print(f"{version.model}: warning: {plural(nameless, 'row')} without {conf.id!r}: no outcome can be matched with {'it' if nameless == 1 else 'them'}", file=sys.stderr)
     return count
 
 

@@ -234,8 +234,11 @@ def test_features_are_frozen_into_the_version_and_used_to_score_it(project):
     out = project.root.parent / "out.csv"
     project.run("predict", MODEL="late", CSV=source, OUT=out)
     assert [row["id"] for row in csv.DictReader(out.open())][:2] == ["o0", "o1"]
+    lines = source.read_text().splitlines()
+    source.write_text("\n".join([*lines[:5], lines[5].replace("o4,", ",")]) + "\n")
+    assert "late: warning: 1 row without 'order': no outcome can be matched with it\n" in project.run("predict", MODEL="late", CSV=source).stderr
     done = project.run("train", MODEL="late", code=2)
-    assert "features.py: build failed: RuntimeError: the working copy must not run" in done.stderr
+    assert "features.py: build failed: RuntimeError: the working copy must not run (line 2)" in done.stderr
     manifest = json.loads((project.root / "models/late/v1/manifest.json").read_bytes())
     assert "features.py" in manifest["files"]
     assert "models/late/v1/features.py" in project.git("ls-tree", "-r", "--name-only", "late/v1")

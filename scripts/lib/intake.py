@@ -99,6 +99,8 @@ def stage(paths: ModelPaths, config: Config, source: Path, known: Known, label: 
             reject(paths, source, [Fault(0, "", "", str(error))], label)
         raise
     if faults:
+        for text in shortened(faults):
+            print(f"  {text}", file=sys.stderr)
         raise UserError(reject(paths, source, faults, label))
     if fresh:
         known.add(temporary)
@@ -160,8 +162,6 @@ def reject(paths: ModelPaths, source: Path, faults: list[Fault], label: str) -> 
     shutil.copyfile(source, copy)
     with files.replacing(copy.with_suffix(".reasons.csv")) as file:
         file.writelines(csvfile.lines([("line", "column", "value", "reason"), *((fault.line, fault.column, fault.value, fault.reason) for fault in faults)]))
-    for text in shortened(faults):
-        print(f"  {text}", file=sys.stderr)
     return f"{label}: {plural(len(faults), 'fault')}, so nothing was taken in. The file and its reasons are in {paths.rejected.relative_to(paths.root)}/ ({copy.name}, {copy.with_suffix('.reasons.csv').name})."
 
 
