@@ -96,6 +96,7 @@ def test_a_crash_between_the_tag_and_the_link_is_completed(trained):
     assert live(trained) == "v2"
 
 
+@pytest.mark.slow
 def test_a_link_changed_by_hand_is_refused_with_the_way_back(trained):
     trained.run("deploy")
     trained.run("train", FORCE=1)

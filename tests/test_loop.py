@@ -202,6 +202,7 @@ def test_a_torn_last_line_is_not_read_until_it_is_whole(live):
     assert day(live)[0] == 300
 
 
+@pytest.mark.slow
 def test_ids_and_classes_with_commas_quotes_and_line_breaks_are_joined(project):
     ids = ['a,b', 'say "hi"', "two\nlines", "ünï", "x" * 70, *(f"c{i}" for i in range(60))]
     rows = pd.DataFrame({"key_id": ids, "size": np.arange(65.0), "kind": ['big, "very"' if i % 2 else "small" for i in range(65)]})

@@ -73,6 +73,7 @@ def test_a_remote_that_is_down_costs_a_warning_and_the_next_command_tries_again(
     assert trained.sql("SELECT kind, resolved IS NOT NULL FROM alerts") == [("push", 1)]
 
 
+@pytest.mark.slow
 def test_who_is_behind_the_remote_takes_in_first_what_was_made_elsewhere(pushed, tmp_path):
     trained, bare = pushed
     other = clone(trained, bare, tmp_path / "other")
@@ -177,6 +178,7 @@ def test_a_damaged_folder_and_a_damaged_object_are_replaced(pushed):
     trained.run("deploy", VERSION=1)
 
 
+@pytest.mark.slow
 def test_one_model_that_is_gone_comes_back_and_one_that_is_broken_keeps_no_other_from_it(trained):
     text = (trained.root / "models/diabetes/model.toml").read_text()
     start, end = text.index("[search]"), text.index("[evaluate]")
