@@ -12,6 +12,7 @@ ROUTINE = ("predict", "label")  # daily use: a stretch of it is one line
 
 RETRAINS = "SELECT t.*, r.uuid, r.user, r.trigger FROM retrains t JOIN runs r ON r.id = t.run_id WHERE t.model = :model ORDER BY t.id"
 ALERTS = "SELECT a.*, r.user, r.trigger, r.uuid FROM alerts a LEFT JOIN runs r ON r.id = a.run_id WHERE a.model = :model ORDER BY a.id"
+IDS = "SELECT uuid, id FROM runs WHERE uuid IN (SELECT value FROM json_each(:uuids))"
 SCORINGS = "SELECT b.*, r.user, r.trigger FROM batches b JOIN runs r ON r.id = b.run_id WHERE b.model = :model ORDER BY b.id"
 RUNS = "SELECT * FROM runs WHERE model = :model AND script IN (SELECT value FROM json_each(:scripts)) AND status <> 'running' ORDER BY id"
 
@@ -20,18 +21,19 @@ def events(run: Run, paths: ModelPaths) -> list[dict]:
     """Oldest first; each with time, user, trigger ('manual' or 'cron'), event and words."""
     recorded = audit.entries(paths.audit)
     told = {entry["run"] for entry in recorded if entry["event"] == "refused"}
-    found = [event(entry["time"], entry["user"], entry["trigger"], entry["event"], audit.words(entry)) for entry in recorded]
+    ids = {row["uuid"]: row["id"] for row in db.select(run.db, IDS, uuids=json.dumps([entry["run"] for entry in recorded]))}
+    found = [event(entry["time"], entry["user"], entry["trigger"], entry["event"], audit.words(entry), ids.get(entry["run"], 0)) for entry in recorded]
     found += [*retrainings(run, paths.name, told), *alerts(run, paths.name, {entry["run"] for entry in recorded}), *scorings(run, paths.name), *runs_told(run, paths.name, told)]
-    return condensed(sorted(found, key=lambda each: each["time"]))
+    return condensed(sorted(found, key=lambda each: (each["time"], each["run"])))  # times are of seconds, in which a person can type two commands
 
 
-def event(time: str, user: str | None, trigger: str | None, kind: str, words: str, rows: int = 0) -> dict:
-    return {"time": time, "user": user or "?", "trigger": trigger or "manual", "event": kind, "words": words, "rows": rows}
+def event(time: str, user: str | None, trigger: str | None, kind: str, words: str, run_id: int | None, rows: int = 0) -> dict:
+    return {"time": time, "user": user or "?", "trigger": trigger or "manual", "event": kind, "words": words, "run": run_id or 0, "rows": rows}
 
 
 def retrainings(run: Run, model: str, told: set[str]) -> list[dict]:
     """Those that were due and did not end in a deployment; what the audit tells already is left to it."""
-    return [event(row["time"], row["user"], row["trigger"], "retraining", f"retraining was due ({row['reason']}), {row['outcome']}: {row['detail']}")
+    return [event(row["time"], row["user"], row["trigger"], "retraining", f"retraining was due ({row['reason']}), {row['outcome']}: {row['detail']}", row["run_id"])
             for row in db.select(run.db, RETRAINS, model=model) if row["outcome"] == "postponed" or row["outcome"] == "refused" and row["uuid"] not in told]
 
 
@@ -39,14 +41,14 @@ def alerts(run: Run, model: str, recorded: set[str]) -> list[dict]:
     """When each was raised and resolved; its text is left to the audit where the same run wrote what happened there."""
     found = []
     for row in db.select(run.db, ALERTS, model=model):
-        found.append(event(row["raised"], row["user"], row["trigger"], "alert", f"ALERT {row['kind']}" + ("" if row["uuid"] in recorded else f": {row['text']}")))
+        found.append(event(row["raised"], row["user"], row["trigger"], "alert", f"ALERT {row['kind']}" + ("" if row["uuid"] in recorded else f": {row['text']}"), row["run_id"]))
         if row["resolved"]:
-            found.append(event(row["resolved"], row["user"], row["trigger"], "alert over", f"the alert '{row['kind']}' is over"))
+            found.append(event(row["resolved"], row["user"], row["trigger"], "alert over", f"the alert '{row['kind']}' is over", row["run_id"]))
     return found
 
 
 def scorings(run: Run, model: str) -> list[dict]:
-    return [event(row["time"], row["user"], row["trigger"], "predict", f"{row['rows']:,} rows of {row['source']} scored by v{row['version']}", row["rows"]) for row in db.select(run.db, SCORINGS, model=model)]
+    return [event(row["time"], row["user"], row["trigger"], "predict", f"{row['rows']:,} rows of {row['source']} scored by v{row['version']}", row["run_id"], row["rows"]) for row in db.select(run.db, SCORINGS, model=model)]
 
 
 def runs_told(run: Run, model: str, told: set[str]) -> list[dict]:
@@ -54,9 +56,9 @@ def runs_told(run: Run, model: str, told: set[str]) -> list[dict]:
     found = []
     for row in db.select(run.db, RUNS, model=model, scripts=json.dumps(CHANGING)):
         if row["status"] == "done" and row["script"] == "label":
-            found.append(event(row["started"], row["user"], row["trigger"], "label", "true outcomes taken in"))
+            found.append(event(row["started"], row["user"], row["trigger"], "label", "true outcomes taken in", row["id"]))
         elif row["status"] != "done" and row["uuid"] not in told:
-            found.append(event(row["started"], row["user"], row["trigger"], row["status"], f"{row['script']} {row['status']}" + ("" if row["error"] in (None, row["status"]) else f": {row['error']}")))
+            found.append(event(row["started"], row["user"], row["trigger"], row["status"], f"{row['script']} {row['status']}" + ("" if row["error"] in (None, row["status"]) else f": {row['error']}"), row["id"]))
     return found
 
 
@@ -66,7 +68,7 @@ def condensed(found: list[dict]) -> list[dict]:
     for routine, stretch in groupby(found, key=lambda each: each["event"] in ROUTINE):
         stretch = list(stretch)
         kept += [together(stretch)] if routine and len(stretch) > 1 else stretch
-    return [{key: value for key, value in each.items() if key != "rows"} for each in kept]
+    return [{key: value for key, value in each.items() if key not in ("run", "rows")} for each in kept]
 
 
 def together(stretch: list[dict]) -> dict:
