@@ -204,7 +204,7 @@ def test_cron_registers_what_is_better_and_waits_for_who_may_sign(live, keys):  
     done = live.run("retrain", code=3, TRIGGER="cron")
     assert ("found v3 better, and it waits for approval: make approve MODEL=cancer VERSION=3, then make deploy MODEL=cancer VERSION=3\n") in done.stderr
     assert live.sql("SELECT version FROM production") == [(1,)] and live.sql("SELECT count(*) FROM versions") == [(3,)]
-    again = live.run("retrain", TRIGGER="cron")
+    again = live.run("retrain", code=3, TRIGGER="cron")
     assert again.stdout.endswith("postponed: a person must decide on v3, which waits for approval\n") and "ALERT" not in again.stderr
     assert live.sql("SELECT outcome FROM retrains ORDER BY id") == [("refused",), ("postponed",)]
     assert live.run("deploy", code=3).stderr.startswith("deploy: cancer v3 is not approved: there is no tag cancer/approve-v3.")
