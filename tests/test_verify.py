@@ -208,6 +208,7 @@ def test_a_moved_tag_is_named_with_the_way_back(busy, how):
     move_tag(busy, how)
     words = "is gone" if how == "deleted" else "was moved or made anew: it is not the one on record"
     assert f"the tag cancer/v2 {words}. Put it back with: git update-ref refs/tags/cancer/v2 {made}" in find(busy)
+    assert how != "deleted" or "interrupted" not in busy.run("verify", code=3).stdout  # its folder is no leftover
     busy.git("update-ref", "refs/tags/cancer/v2", made)
     assert find(busy) == []
 

@@ -58,7 +58,7 @@ def of_model(paths: ModelPaths, connection: sqlite3.Connection, quick: bool, loa
     faults = {version.number: list(of_version(paths, version, tally)) for version in chosen}
     found += [fault for told in faults.values() for fault in told]
     sound = {number for number, told in faults.items() if not told}
-    found += [*production(paths, registry, sound, load), *leftovers(paths, registry), *training_data(paths, registry, tally)]
+    found += [*production(paths, registry, sound, load), *leftovers(paths, registry, bool(problems)), *training_data(paths, registry, tally)]
     found += [] if quick else logcheck.find(paths, connection, tally)
     return [replace(finding, words=finding.words.replace(f"{paths.root}/", "")) for finding in found]  # as one would type it
 
@@ -208,10 +208,10 @@ def loads(paths: ModelPaths, version: Version) -> Iterator[Finding]:
         yield Finding(paths.name, str(problem))
 
 
-def leftovers(paths: ModelPaths, registry: Registry) -> Iterator[Finding]:
-    """What a killed command left: no version, since it has no tag."""
+def leftovers(paths: ModelPaths, registry: Registry, doubtful: bool) -> Iterator[Finding]:
+    """What a killed command left: no version, since it has no tag. doubtful: a tag is not as it was made, so a folder without one may be its."""
     for folder in sorted(paths.folder.iterdir()) if paths.folder.is_dir() else ():
-        untagged = VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
+        untagged = not doubtful and VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
         if untagged or folder.name.startswith(versions.STAGED) or folder.match(".*.tmp"):
             yield Finding(paths.name, f"{folder} was left by an interrupted command. The next one removes it.", broken=False)
 
