@@ -42,7 +42,7 @@ def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accep
     found = show(drift_watch.look(run, paths, conf, known))
     alerts.resolve(run, paths.name, alerts.failure("drift"))
     if not accepts:
-        if found.verdict != "quality" and (spoiled := drift_watch.stopped(run, paths)):
+        if conf.drift.stop and found.verdict != "quality" and (spoiled := drift_watch.stopped(run, paths)):
             print(f"{paths.name}: no retraining: earlier rows were found spoiled, and nobody has accepted them: {spoiled}")
             print(how_to_accept(paths.name))
         return found.verdict

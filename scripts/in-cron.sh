@@ -18,8 +18,9 @@ told=.log/$script.failed
 case $code in
     0|3) rm -f "$told"; exit 0 ;;
     124|137) words="$script: stopped after its limit of $limit; see $(pwd)/$log" ;;
-    *) words="$script: failed with exit code $code; see $(pwd)/$log
-$(grep -v 'ALERT' "$this" | tail -n 3)" ;;
+    *) said=$(grep "^$script: " "$this" | grep -v ': ALERT ' | tail -n 3) || :  # not the lines of what has gone well, which differ each time
+       words="$script: failed with exit code $code; see $(pwd)/$log
+${said:-$(tail -n 1 "$this")}" ;;
 esac
 [ "$words" = "$(cat "$told" 2>/dev/null)" ] || { echo "$words" >&2; echo "$words" > "$told"; }
 exit "$code"

@@ -24,7 +24,7 @@ def work(run: Run) -> int:
         with Progress("report", len(shown), "models") as progress:
             text = report.page(run.root, shown, None if named else records.get("", Records()), now, f"{run.host}, {run.root}", progress.at)
         files.write(folder / "report.html", text.encode())
-        figures = openmetrics.text(openmetrics.families(models, readings.jobs(run.db, now), now))
+        figures = openmetrics.text(openmetrics.families(models, records.get("", Records()), readings.jobs(run.db, now), now))
         files.write(folder / "metrics.prom", figures.encode())
     print(f"models/report.html written: {plural(len(shown), 'model')}, {len(text.encode()) / 1000:,.0f} kB; open it in a browser, or mail it")
     print(f"models/metrics.prom written: {plural(openmetrics.samples(figures), 'figure')} of {plural(len(models), 'model')}, for Prometheus")

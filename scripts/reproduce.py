@@ -16,7 +16,7 @@ def work(run: Run) -> int:
     known = tags.read(paths)
     version = known.chosen(number, paths.name)
     began = time.monotonic()
-    with replay.stage(paths, known, version) as staged:
+    with replay.stage(run, paths, known, version) as staged:
         print(f"{version.name}: training again, by the tag {version.tag} alone: its code, configuration and data", flush=True)
         found = likeness.compare(paths, version, staged.manifest, replay.train(staged), staged.paths.train)
     for one in found:

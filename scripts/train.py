@@ -26,7 +26,7 @@ def work(run: Run) -> int:
 def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Version | None:
     """A new version, or None if nothing has changed. Refused, with its numbers on record, if it misses a gate."""
     then = versions.manifest_of(paths, known.newest) if known.newest else None
-    conf = load_config(paths) if then is None or files.sha256(paths.config) != then["files"]["model.toml"] else None  # the same text was right before
+    conf = load_config(paths) if then is None or not paths.config.is_file() or files.sha256(paths.config) != then["files"]["model.toml"] else None  # the same text was right before
     features = paths.features.read_bytes() if paths.features.exists() else None
     found = parts.check(paths) or first_rows(run, paths, conf)
     inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features, then)

@@ -74,7 +74,7 @@ def tell(run: Run, names: list[str], broken: list[Finding]) -> None:
         else:
             alerts.resolve(run, name, KIND)
     if run.id is not None:
-        alerts.deliver(run)
+        alerts.deliver(run, well=True)
 
 
 def main(argv: list[str] | None = None) -> int:

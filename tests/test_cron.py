@@ -2,13 +2,14 @@
 import fcntl
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from worlds import changed_world
+from worlds import changed_world, outcomes
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
@@ -118,6 +119,7 @@ def test_a_job_that_fails_is_mailed_once_and_an_alert_of_the_next_job_until_it_g
     assert live.sql("SELECT model, kind FROM alerts WHERE resolved IS NULL") == [("", "backup failed")]
     assert f"ALERT backup failed since {started[:10]}" in live.run("status").stdout
     assert "the job backup of" in (live.run("report"), (live.root / "models/report.html").read_text())[1]
+    assert "\nlean_mlops_open_job_alerts 1\n" in (live.root / "models/metrics.prom").read_text()
     (tmp_path / "safe").mkdir()
     live.run("backup", TO=tmp_path / "safe")  # by hand is as good
     assert "\nthe alert 'backup failed' is over\n" in live.run("check").stdout
@@ -139,6 +141,30 @@ def test_a_job_that_was_killed_is_told_of_by_the_next(live):  # noqa: F811
     started, = live.sql("SELECT started FROM runs WHERE script = 'report'")[0]
     assert live.run("check").stderr == f"check: ALERT the job report of {started} was killed\n"
     assert live.run("check").stderr == ""
+    connection = sqlite3.connect(live.root / "metrics.db")
+    with connection:
+        connection.execute("UPDATE runs SET script = 'check' WHERE script = 'report'")
+        connection.execute("UPDATE alerts SET kind = 'check failed'")
+    connection.close()
+    done = live.run("check")  # as good as the job: it need not wait for the next one to say so
+    assert done.stderr == "" and "the alert 'check failed' is over\n" in done.stdout
+
+
+def test_what_goes_well_beside_a_failure_is_no_news_of_it(live):  # noqa: F811
+    (live.root / ".venv").symlink_to(sys.prefix)
+    path = live.root / "models/diabetes/model.toml"
+    path.write_text(path.read_text().replace("[columns]", "[column]"))
+    lines = job(live).stderr.splitlines()
+    assert lines[0].startswith("retrain: ALERT diabetes: retrain failed: ") and lines[1].startswith("retrain: failed with exit code 1; see ") and lines[2].startswith("retrain: diabetes: ") and len(lines) == 3
+    live.run("label", MODEL="cancer", CSV=outcomes(live, 1))  # so that the line of the other model is another one
+    assert job(live).stderr == "" and "healthy" in (live.root / ".log/retrain.log").read_text()
+
+
+def test_a_check_that_is_skipped_does_not_say_that_nothing_is_live(live):  # noqa: F811
+    with open(live.root / "data/cancer/.check.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert live.run("check", TRIGGER="cron").stdout == "cancer: another check is at work; skipped\n"
+    assert live.run("check").stdout.startswith("cancer v1: ")
 
 
 def test_a_real_cron_daemon_sees_the_drop_and_heals_it(live, crontab):  # noqa: F811

@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from lib import overview
+
 NOW = "2026-11-23T09:00:00+00:00"
 CRONTAB = """#!/bin/sh
 # Stands in for the user's own table, which tests must not touch.
@@ -244,3 +246,8 @@ def test_a_terminal_without_the_sign_a_closed_one_and_a_reader_that_goes_are_no_
     change(bare, "DELETE FROM runs WHERE script = 'status'")
     subprocess.run(["sh", "-c", f"{sys.executable} scripts/status.py | true"], cwd=bare.root, env=bare.env, check=True)
     assert {status for status, in bare.sql("SELECT status FROM runs WHERE script = 'status'")} <= {"done", "interrupted"}
+
+
+def test_what_stops_a_retraining_is_looked_up_by_its_own_index(bare):
+    plan = [row[3] for row in bare.sql("EXPLAIN QUERY PLAN " + overview.AT_A_GLANCE.replace(":models", "'[]'"))]
+    assert any("drift_windows USING INDEX drift_windows_stopped" in step for step in plan), plan

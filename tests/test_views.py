@@ -1,9 +1,12 @@
-"""The views stay quick as metrics.db grows: what is asked of one model is looked up by an index, never by reading a whole table."""
+"""The views stay quick as metrics.db grows: what is asked of one model is looked up by an index, never by reading a whole table. And what becomes of older databases."""
+import hashlib
 import sqlite3
 
 import pytest
 
 from lib import db
+from lib.errors import Failed
+from lib.schema import MIGRATIONS
 
 GROWING = ("runs", "params", "metrics", "trials", "versions", "deployments", "batches", "outcomes", "checks", "retrains", "alerts")
 
@@ -52,3 +55,15 @@ def test_the_last_runs_are_read_from_the_end(connection):
 def test_the_place_on_the_leaderboard_needs_no_sorting(connection):
     steps = plan(connection, "SELECT model, version, place FROM leaderboard WHERE model = 'churn'")
     assert not any("RIGHT PART OF ORDER BY" in step for step in steps), steps
+
+
+def test_a_query_for_what_an_older_database_lacks_says_who_can_bring_it_up_to_date(tmp_path):
+    connection = db.connect(tmp_path / "metrics.db")
+    with pytest.raises(Failed, match="is as older scripts left it .no such column: tomorrow.. A command of somebody who may write it brings it up to date"):
+        db.select(connection, "SELECT tomorrow FROM runs")
+    connection.close()
+
+
+def test_migrations_that_a_database_has_had_stay_to_the_letter():
+    """`make verify` compares the text of each table with that of its database, which has the comments of its day."""
+    assert hashlib.sha256("".join(MIGRATIONS[:12]).encode()).hexdigest() == "2de27f2965aef9ea51389acb8bd6290120a962c14eef718553cd9883b6f9b741"

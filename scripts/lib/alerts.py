@@ -33,7 +33,7 @@ def watch(run: Run, named: str, work: Callable[[ModelPaths], object]) -> tuple[l
             raise_alert(run, name, failure(run.script), f"{run.script} failed: {error}")
             print(f"{run.script}: {name}: {type(error).__name__ + ': ' if not isinstance(error, UserError) else ''}{error}", file=sys.stderr)
             broke = True
-    deliver(run)
+    deliver(run, well=not broke)
     return results, broke
 
 
@@ -42,14 +42,18 @@ def failure(script: str) -> str:
     return f"{script} failed"
 
 
-def watch_jobs(run: Run) -> None:
-    """Alert what has become of cron's jobs: one that was killed, or stopped at its time limit, can't tell of itself, and the next one does."""
+def watch_jobs(run: Run, well: bool) -> None:
+    """Alert what has become of cron's jobs: one that was killed, or stopped at its time limit, can't tell of itself, and the next one does.
+
+    well: this command, which is on record as running, has gone well.
+    """
+    mine = run.script, run.options.get("MODEL", "")
     for job in db.last_jobs(run.db):
-        if job["status"] in ("done", "refused"):
-            resolve(run, "", failure(job["script"]))
+        if job["status"] in ("done", "refused") or well and mine == (job["script"], job["model"]):
+            resolve(run, job["model"], failure(job["script"]))
         elif job["trigger"] == "cron" and job["error"]:  # without: it has told of each model that it failed on
             ended = {"killed": "was killed", "interrupted": "was stopped: its time limit, or the machine went down"}.get(job["status"], f"failed: {job['error']}")
-            raise_alert(run, "", failure(job["script"]), f"the job {job['script']} of {job['started']} {ended}")
+            raise_alert(run, job["model"], failure(job["script"]), f"the job {job['script']} of {job['started']} {ended}")
 
 
 def raise_alert(run: Run, model: str, kind: str, text: str) -> None:
@@ -72,9 +76,9 @@ def resolve(run: Run, model: str, kind: str) -> None:
         print(of(model, f"the alert '{kind}' is over"))
 
 
-def deliver(run: Run) -> None:
-    """Send what the webhook has not taken yet. A webhook that is down costs a warning, and the next command tries again."""
-    watch_jobs(run)
+def deliver(run: Run, well: bool = False) -> None:
+    """Send what the webhook has not taken yet, that a job has failed included; well: this command has not. A webhook that is down costs a warning, and the next command tries again."""
+    watch_jobs(run, well)
     waiting = db.undelivered_alerts(run.db)
     if not waiting:
         return

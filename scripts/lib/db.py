@@ -54,6 +54,8 @@ def explained(path: Path | str = "metrics.db"):
             raise Failed(f"{path} was locked by another program for {WAIT} seconds. Close the sqlite3 shell that has a transaction open.") from None
         if "readonly" in words or "unable to open" in words:
             raise Failed(f"{path} can't be written ({words}). Check who owns it and its folder.") from None
+        if "no such" in words:
+            raise Failed(f"{path} is as older scripts left it ({words}). A command of somebody who may write it brings it up to date, such as: make check") from None
         if "full" in words or "disk I/O" in words:
             raise Failed(f"{path} can't be written ({words}). Free some space.") from None
         raise
@@ -170,6 +172,12 @@ def add_metrics(connection: sqlite3.Connection, run_id: int, version: int | None
 
 def has_metrics(connection: sqlite3.Connection, run_id: int) -> bool:
     return connection.execute("SELECT 1 FROM metrics WHERE run_id = ? LIMIT 1", (run_id,)).fetchone() is not None
+
+
+def without_metrics(connection: sqlite3.Connection, model: str) -> set[int]:
+    """The versions whose run has no figures on record."""
+    return {row["version"] for row in connection.execute(
+        "SELECT version FROM versions v WHERE model = ? AND NOT EXISTS (SELECT 1 FROM metrics WHERE run_id = v.run_id)", (model,))}
 
 
 def name_version(connection: sqlite3.Connection, run_id: int, version: int) -> None:
@@ -378,10 +386,10 @@ def open_alert(connection: sqlite3.Connection, model: str, kind: str) -> sqlite3
     return connection.execute("SELECT * FROM alerts WHERE model = ? AND kind = ? AND resolved IS NULL", (model, kind)).fetchone()
 
 
-def columns_found(connection: sqlite3.Connection, model: str, run_id: int, verdict: str) -> set[str]:
-    """The columns that a run found to have drifted, or to be spoiled."""
+def columns_found(connection: sqlite3.Connection, model: str, verdict: str, since: str, but: int) -> set[str]:
+    """The columns that were found to have drifted, or to be spoiled, from a time on by other runs than one."""
     return {row["column"] for row in connection.execute(
-        'SELECT d."column" FROM drift d JOIN drift_windows w ON w.id = d.window_id WHERE w.run_id = ? AND w.model = ? AND d.verdict = ?', (run_id, model, verdict))}
+        'SELECT DISTINCT d."column" FROM drift d JOIN drift_windows w ON w.id = d.window_id WHERE w.model = ? AND d.verdict = ? AND w.time >= ? AND w.run_id <> ?', (model, verdict, since, but))}
 
 
 def resolve_alert(connection: sqlite3.Connection, model: str, kind: str, time: str) -> None:
@@ -389,9 +397,9 @@ def resolve_alert(connection: sqlite3.Connection, model: str, kind: str, time: s
 
 
 def last_jobs(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-    """How each script ended last: by cron, or typed for no one model."""
-    return connection.execute("""SELECT script, started, status, error, trigger FROM runs
-        WHERE id IN (SELECT max(id) FROM runs WHERE (trigger = 'cron' OR model IS NULL) AND status <> 'running' GROUP BY script) ORDER BY script""").fetchall()
+    """How each script ended last, by cron or typed for no one model; of each model apart where one was named."""
+    return connection.execute("""SELECT script, coalesce(model, '') AS model, started, status, error, trigger FROM runs
+        WHERE id IN (SELECT max(id) FROM runs WHERE (trigger = 'cron' OR model IS NULL) AND status <> 'running' GROUP BY script, model) ORDER BY id""").fetchall()
 
 
 def undelivered_alerts(connection: sqlite3.Connection) -> list[sqlite3.Row]:

@@ -15,6 +15,7 @@ MOST = 50_000  # rows of a window
 POOL = 5_000  # fewer new rows than this are also judged together with those before them
 HOURLY = timedelta(days=30)  # the record keeps each window's measures; of older days the last window's
 IDLE = timedelta(days=30)  # how long nobody may have looked without the record's thinning leaving a gap
+NEWS = timedelta(days=7)  # a column that has not been found for so long is news, also while another one's alert stands
 SHOWN = 3  # findings in an alert
 
 
@@ -99,8 +100,8 @@ def tell(run: Run, paths: ModelPaths, live: Version, kind: str, found: dict[str,
     """Raise the alert and say it in the audit, unless it stands already. found: what was found in words -> its column; a column that the alert did not name is news."""
     standing = db.open_alert(run.db, paths.name, kind)
     if standing:
-        known = db.columns_found(run.db, paths.name, standing["run_id"], kind)
-        if not known or set(found.values()) <= known:  # none: of so long ago that its measures are gone
+        lately = clock.stamp(datetime.fromisoformat(clock.now()) - NEWS)
+        if set(found.values()) <= db.columns_found(run.db, paths.name, kind, min(standing["raised"], lately), run.id):
             return
         with db.transaction(run.db):
             db.resolve_alert(run.db, paths.name, kind, clock.now())

@@ -49,7 +49,7 @@ class Finding(Record):
         if self.verdict != "healthy" or self.floor is None or self.low is None:
             return ""
         beyond = self.high < self.floor if self.metric == "accuracy" else self.low > self.floor
-        return f" so far: {'below the floor' if self.metric == 'accuracy' else 'above the limit'}, but by no more than its days have varied or, being few, may vary" if beyond else ""
+        return f" so far: {'below the floor' if self.metric == 'accuracy' else 'above the limit'}, but the evidence does not suffice to call it a drop" if beyond else ""
 
 
 def basis(run: Run, paths: ModelPaths, known: Registry, matures: int, needed: int, until: str) -> str:

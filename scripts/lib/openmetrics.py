@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib.readings import Records
 from lib.watched import Watched
 
 PREFIX = "lean_mlops"
@@ -64,9 +65,9 @@ def seconds(time: str | None) -> float | None:
     return datetime.fromisoformat(time).timestamp() if time else None
 
 
-def families(models: list[Watched], jobs: list, now: str) -> list[Family]:
+def families(models: list[Watched], machine: Records, jobs: list, now: str) -> list[Family]:
     return [Family("report_timestamp_seconds", "When this file was written.", [({}, seconds(now))], "seconds"),
-            *registry(models), *live(models), *drift(models), *alerts(models), *of_jobs(jobs)]
+            *registry(models), *live(models), *drift(models), *alerts(models, machine), *of_jobs(jobs)]
 
 
 def of_each(models: list[Watched], value) -> list[tuple[dict[str, str], float]]:
@@ -124,11 +125,14 @@ def drift(models: list[Watched]) -> list[Family]:
     ]
 
 
-def alerts(models: list[Watched]) -> list[Family]:
+def alerts(models: list[Watched], machine: Records) -> list[Family]:
+    """machine: what is on record of no one model, such as cron's jobs."""
     return [
         Family("open_alerts", "Alerts that are open.", of_each(models, lambda model: len(model.records.open_alerts))),
+        Family("open_job_alerts", "Alerts about jobs over all models that are open.", [({}, len(machine.open_alerts))]),
         Family("open_alert_raised_timestamp_seconds", "When each open alert was raised.",
-               [({"model": model.name, "kind": row["kind"]}, seconds(row["raised"])) for model in models for row in model.records.open_alerts], "seconds"),
+               [({"model": model.name, "kind": row["kind"]}, seconds(row["raised"])) for model in models for row in model.records.open_alerts]
+               + [({"kind": row["kind"]}, seconds(row["raised"])) for row in machine.open_alerts], "seconds"),
     ]
 
 

@@ -14,7 +14,7 @@ AT_A_GLANCE = """
 SELECT m.value AS model, d.version, d.time AS since, d.user, d.action, d.reason, v.metric, v.value, v.low, v.high, v.holdout_rows, n.version AS newest, n.created AS newest_created,
        EXISTS (SELECT 1 FROM deployments WHERE model = n.model AND version = n.version) AS newest_was_live,
        c.version AS checked_version, c.time AS checked, c.verdict, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured, c.since AS live_since, c.value_labels,
-       (SELECT min(time) FROM drift_windows WHERE model = m.value AND verdict = 'quality' AND accepted IS NULL) AS stopped
+       (SELECT min(+time) FROM drift_windows WHERE model = m.value AND verdict = 'quality' AND accepted IS NULL) AS stopped
 FROM json_each(:models) m
 LEFT JOIN deployments d ON d.id = (SELECT id FROM deployments WHERE model = m.value ORDER BY deployment DESC LIMIT 1)
 LEFT JOIN versions v ON v.model = d.model AND v.version = d.version
@@ -98,11 +98,20 @@ def remark(run: Run, row, tagged: bool) -> tuple[str | None, str | None]:
         return f"v{newest} registered, nothing live", f"make deploy MODEL={name}"
     if pointed != row["version"]:
         return (f"production points to v{pointed}, and v{row['version']} is on record" if pointed else "production is gone"), f"make restore MODEL={name}"
-    if row["stopped"]:
+    if row["stopped"] and stops(run, name):
         return f"no retraining: spoiled rows, found first at {row['stopped'][:16].replace('T', ' ')}, are not accepted", f"make drift MODEL={name}"
     if newest > row["version"] and row["newest_created"] >= row["since"] and not row["newest_was_live"]:
         return f"v{newest} is registered, not live", f"make compare MODEL={name}"
     return None, None
+
+
+def stops(run: Run, name: str) -> bool:
+    """Whether model.toml lets spoiled rows forbid a retraining."""
+    from lib import config
+    try:
+        return config.load(ModelPaths(run.root, name).config).drift.stop
+    except UserError:
+        return True
 
 
 def due(run: Run, row, ticks: Cron) -> dict | None:

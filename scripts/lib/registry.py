@@ -133,18 +133,15 @@ def complete_audit(run: Run, paths: ModelPaths, registry: Registry) -> None:
 def complete_record(run: Run, paths: ModelPaths, registry: Registry) -> None:
     """Rows for the versions and deployments that metrics.db does not have."""
     missing = {tag for tag, row, _ in rows_and_facts(run.db, paths, registry) if row is None}
-    if not missing:
-        return
-    with db.transaction(run.db):
+    with db.transaction(run.db) if missing else contextlib.nullcontext():
         for version in registry.versions.values():
             if version.tag in missing:
                 add_version_row(run, version)
         for deployment in registry.deployments:
             if deployment.tag in missing:
                 db.insert(run.db, "deployments", **deployment_facts(paths.name, deployment))
-    for version in registry.versions.values():
-        if version.tag in missing:
-            add_numbers(run, paths, version)
+    for number in db.without_metrics(run.db, paths.name) & registry.versions.keys():
+        add_numbers(run, paths, registry.versions[number])
     made_now = {made.tag for made in (*registry.versions.values(), *registry.deployments) if made.entry["run"] == run.uuid}
     if missing - made_now:
         print(f"{run.script}: {paths.name}: metrics.db did not have {', '.join(sorted(missing - made_now))}; added from the tags", file=sys.stderr)

@@ -19,6 +19,7 @@ from pathlib import Path
 from lib import audit, git, lfs, runs, variables, versions
 from lib.errors import Failed
 from lib.files import ModelPaths
+from lib.runs import Run
 from lib.tags import Registry, Version
 
 PREFIX = "lean-reproduce-"
@@ -36,7 +37,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stage]:
+def stage(run: Run, paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stage]:
     """Code, configuration and data as they were for the version; gone in the end, also after Ctrl-C."""
     manifest = versions.manifest_of(paths, version)
     script = manifest.get("script") or ("retrain" if manifest["holdout"].startswith("the newest ") else "train")
@@ -60,8 +61,7 @@ def stage(paths: ModelPaths, known: Registry, version: Version) -> Iterator[Stag
         yield Stage(ModelPaths(root, paths.name), version, manifest, script, there)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        for oid in fetched:  # what was pruned here stays pruned
-            git.lfs_object(paths.root, oid).unlink(missing_ok=True)
+        give_back(run, paths, known, fetched)
 
 
 def before(known: Registry, version: Version) -> tuple[frozenset[str], list[Version]]:
@@ -90,6 +90,17 @@ def objects(paths: ModelPaths, needed: list[Version]) -> tuple[dict[str, Path], 
             git.open_lfs_object(paths.root, oid, name, tag).close()  # says what to do where it is not there
             found[oid] = git.lfs_object(paths.root, oid).resolve()
     return found, fetched
+
+
+def give_back(run: Run, paths: ModelPaths, known: Registry, fetched: set[str]) -> None:
+    """Remove what was fetched for pruned versions, which stay pruned; but not what another command has brought back meanwhile."""
+    if not fetched:
+        return
+    with run.lock(paths):
+        gone = versions.pruned(paths)
+        wanted = lfs.needed(paths.root, [one for number, one in known.versions.items() if number not in gone])
+        for oid in fetched - {oid for of_one in wanted.values() for oid in of_one.values()}:
+            git.lfs_object(paths.root, oid).unlink(missing_ok=True)
 
 
 def sweep() -> None:

@@ -18,6 +18,7 @@ from lib.names import NAME, nearest
 from lib.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
+GONE = "the reader of its output went away"  # as `| head` does: nothing has failed
 READER_WAIT = 0.2  # seconds that a command which only looks waits to put its own row on record
 LOCK_WAIT = 600  # seconds a person's command waits for another one on the same model
 # Whoever may write one of these decides what runs here, or what it trusts.
@@ -26,7 +27,7 @@ FOLDERS = ("models", "data", "scripts", "tests", ".git", ".ci", ".venv", ".log")
 FILES = ("Makefile", "README.md", "requirements.txt", "crontab.txt", "metrics.db", "metrics.db-journal")
 VERSION = re.compile("v?[0-9]{1,9}")
 SAMPLE = re.compile(r"\A(?:[^\S\n]*(?:[^\s\[].*)?\n)*?[^\S\n]*sample\s*=\s*true\b")  # model.toml says so above its first section; to read all of it takes longer
-STATUS = {0: "done", 3: "refused", 130: "interrupted", 141: "interrupted"}
+STATUS = {0: "done", 3: "refused", 130: "interrupted"}
 
 
 class Run(Record):
@@ -121,7 +122,7 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         code, error = 130, "interrupted"
         print(f"{script}: interrupted. What was finished is kept; type the command again to go on.", file=sys.stderr)
     except BrokenPipeError:
-        code, error = 141, "the reader of its output went away"  # as a shell says it of a program that SIGPIPE ends
+        code, error = 1, GONE
     except OSError as problem:
         code, error = 1, explain(problem)
         print(f"{script}: {error}", file=sys.stderr)
@@ -235,7 +236,7 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
     if run is None:
         return code
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-    end = {"ended": clock.now(), "seconds": seconds, "status": STATUS.get(code, "failed"), "exit_code": code, "error": error, "peak_memory_mb": peak}
+    end = {"ended": clock.now(), "seconds": seconds, "status": "interrupted" if error == GONE else STATUS.get(code, "failed"), "exit_code": code, "error": error, "peak_memory_mb": peak}
     try:
         if run.id is None:
             with contextlib.suppress(Failed):  # a reader who may not write, or not now, goes without a row

@@ -218,8 +218,8 @@ CREATE INDEX retrains_by_model ON retrains (model, id);
 
 CREATE TABLE alerts (
     id INTEGER PRIMARY KEY,
-    model TEXT NOT NULL,                 -- '': a job of cron's over all models
-    kind TEXT NOT NULL,                  -- dropped, refused, rollback, retrain failed, push, …
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL,                  -- dropped, refused, rollback, failed, push, …
     text TEXT NOT NULL,
     raised TEXT NOT NULL,
     run_id INTEGER REFERENCES runs (id),
@@ -337,8 +337,8 @@ UPDATE outcomes SET bound = NULL WHERE metric = 'mae';  -- so that the next chec
 """
 
 JOBS = """
-CREATE INDEX runs_of_all ON runs (script, id) WHERE (trigger = 'cron' OR model IS NULL) AND status <> 'running';
-UPDATE alerts SET kind = 'retrain failed' WHERE kind = 'failed';
+CREATE INDEX runs_of_all ON runs (script, model, id) WHERE (trigger = 'cron' OR model IS NULL) AND status <> 'running';
+UPDATE alerts SET kind = 'retrain failed' WHERE kind = 'failed';  -- and model is '' from now on where a job of cron's failed on no one model
 """
 
 ONCE = """
@@ -353,4 +353,5 @@ ALTER TABLE checks ADD COLUMN value_labels INTEGER;  -- how many labels value, l
 UPDATE checks SET basis = NULL;                      -- so that the next check counts them
 """
 
+# A new one goes to the end. The text of those before is what `make verify` compares a database with, comments included: it is never changed.
 MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE, VALUE_LABELS)
