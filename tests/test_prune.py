@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import edit
@@ -182,3 +183,20 @@ def test_a_prune_that_was_killed_is_finished_by_the_next_with_one_line_in_the_au
     many.run("deploy", VERSION=4)
     assert folders(many) == ["v1", "v3", "v4"] and here(many, 2) == {"0001.csv"} and not list((many.root / "models/cancer").glob(".staged*"))
     assert [entry["version"] for entry in many.audit() if entry["event"] == "prune"] == [2]
+
+
+def test_what_is_deployed_while_it_is_reproduced_stays(many):
+    many.git("remote", "remove", "origin")
+    backup = many.root.parent / "backup"
+    many.run("backup", TO=backup)
+    many.run("prune", KEEP=1, YES=1, FROM=backup)
+    at_work = many.start("reproduce", VERSION=2)
+    deadline = time.monotonic() + 30
+    while not path_of(many.root / ".git", objects(many, 2)["model.joblib"]).exists():
+        assert time.monotonic() < deadline and at_work.poll() is None
+        time.sleep(0.01)
+    many.run("deploy", VERSION=2)
+    assert at_work.poll() is None  # else this shows nothing
+    assert at_work.communicate()[0].splitlines()[-1].startswith("cancer v2: identical") and at_work.returncode == 0
+    many.run("verify")
+    assert path_of(many.root / ".git", objects(many, 2)["model.joblib"]).exists()
