@@ -118,7 +118,9 @@ def test_a_job_that_fails_is_mailed_once_and_an_alert_of_the_next_job_until_it_g
     assert job(live).stderr == ""
     assert live.sql("SELECT model, kind FROM alerts WHERE resolved IS NULL") == [("", "backup failed")]
     assert f"ALERT backup failed since {started[:10]}" in live.run("status").stdout
-    assert "the job backup of" in (live.run("report"), (live.root / "models/report.html").read_text())[1]
+    live.run("report")
+    page = (live.root / "models/report.html").read_text()
+    assert "the job backup of" in page and "Of cron&#x27;s jobs: backup failed, see the end of the page." in page
     assert "\nlean_mlops_open_job_alerts 1\n" in (live.root / "models/metrics.prom").read_text()
     (tmp_path / "safe").mkdir()
     live.run("backup", TO=tmp_path / "safe")  # by hand is as good

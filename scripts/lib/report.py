@@ -27,7 +27,7 @@ def page(root: Path, models: list[Watched], machine: Records | None, now: str, w
     one = models[0].name if len(models) == 1 and machine is None else ""
     title = f"{one or 'Models'} · {day_words(now, None)} {year}"
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=html(title), aligned=aligned(), heading=html(f"How {one} does" if one else "How the models do"), lead=html(lead(models)),
+        title=html(title), aligned=aligned(), heading=html(f"How {one} does" if one else "How the models do"), lead=html(" ".join([lead(models), *failing(machine)])),
         written=html(f"Written {minute(now)} UTC on {where}"), content=joined(content))
 
 
@@ -47,6 +47,12 @@ def lead(models: list[Watched]) -> str:
     if len(models) == 1:
         return count
     return f"{count}. {headlines.some(troubled, 5)} {'needs' if len(troubled) == 1 else 'need'} a look." if troubled else f"{count}. None needs a look."
+
+
+def failing(machine: Records | None) -> list[str]:
+    """The jobs of cron's that need a look."""
+    kinds = [row["kind"] for row in machine.open_alerts] if machine else []
+    return [f"Of cron's jobs: {', '.join(kinds)}, see the end of the page."] if kinds else []
 
 
 def state(model: Watched) -> tuple[str, str]:
