@@ -149,6 +149,7 @@ def test_deploy_rollback_status_and_history_import_neither_pandas_nor_scikit_lea
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_version_made_with_another_scikit_learn_is_tried_before_it_goes_live(trained, tmp_path):
     """The environment on record differs from this one, so a process of its own must load it: and it does."""
     site = tmp_path / "site"

@@ -503,6 +503,7 @@ def test_a_version_that_a_killed_retraining_had_registered_goes_live(live):
     assert live.sql("SELECT outcome, detail FROM retrains") == [("deployed", "v2 replaced v1")]
 
 
+@pytest.mark.slow
 def test_a_periodic_try_that_finds_nothing_better_wakes_nobody(live):
     edit(live, "[columns]", '[retrain]\nevery = "1d"\n\n[columns]')
     tomorrow = (datetime.now(timezone.utc) + timedelta(days=1, hours=1)).isoformat()

@@ -78,6 +78,7 @@ def with_source(project, orders, source):
 NEW_ROWS = "customer_id,day,age,plan,active,churned\nx1,2026-09-01,30,pro,yes,0\nx2,2026-09-02,40,free,no,1\n"
 
 
+@pytest.mark.slow
 def test_rows_come_from_files_a_database_or_a_command(project, orders):
     with_source(project, orders, 'csv = "incoming/*.csv"')
     (project.root / "incoming").mkdir()
@@ -126,6 +127,7 @@ def test_without_a_named_model_the_only_one_of_ones_own_is_meant(project, orders
     assert project.run("deploy", code=2).stderr == "deploy: which model? Add MODEL= with one of: churn, churn2.\n"
 
 
+@pytest.mark.slow
 def test_evaluate_scores_a_version_on_other_rows(trained):
     done = trained.run("evaluate", CSV=trained.root / "data/cancer/train/0001.csv", VERSION=2)
     assert done.stdout.startswith("cancer v2: on 0001.csv, 569 rows\n") and "passed: accuracy" in done.stdout

@@ -148,6 +148,7 @@ def restored_without(version, trained, bare, to):
     return other, other.run("restore", code=1)
 
 
+@pytest.mark.slow
 def test_an_object_that_the_remote_has_lost_is_one_line_and_the_rest_is_restored(pushed, tmp_path):
     trained, bare = pushed
     other, done = restored_without(1, trained, bare, tmp_path / "other")

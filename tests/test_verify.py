@@ -77,6 +77,7 @@ def test_a_sound_project_is_said_to_be_and_what_was_looked_at_is_counted(busy):
     assert {name for name in before if before[name] != after.get(name)} | after.keys() - before.keys() <= {"models/cancer/.lock", "models/diabetes/.lock"}
 
 
+@pytest.mark.slow
 def test_quick_looks_at_the_live_version_only(busy):
     flip(busy.root / "models/cancer/v2/model.joblib")
     assert len(find(busy)) == 1 and find(busy, quick=True) == []
@@ -262,6 +263,7 @@ def test_a_database_that_is_gone_is_unfinished_business_and_the_log_from_before_
     assert "its predictions are not those, in order and version, that metrics.db has acknowledged." in find(busy)[0]
 
 
+@pytest.mark.slow
 def test_verify_waits_for_nobody_and_calls_nothing_broken_while_a_training_is_at_work(busy):
     process = busy.start("train", FORCE=1)
     codes = []
