@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run one script as a cron job: with a time limit, a log of its own in .log/ that never outgrows two files, and the alerts
-# on stderr, which cron mails. A failure is mailed once, and again when it fails in other words or after it has gone well. Usage: in-cron.sh SCRIPT LIMIT, such as: in-cron.sh retrain 2h
+# on stderr, which cron mails. A failure is mailed once, and again when it fails in other words or after it has gone well.
+# Usage: in-cron.sh SCRIPT LIMIT, such as: in-cron.sh retrain 2h
 set -eu
 umask go-w
 script=$1 limit=$2

@@ -141,7 +141,8 @@ def complete_record(run: Run, paths: ModelPaths, registry: Registry) -> None:
             if deployment.tag in missing:
                 db.insert(run.db, "deployments", **deployment_facts(paths.name, deployment))
     for number in db.without_metrics(run.db, paths.name) & registry.versions.keys():
-        add_numbers(run, paths, registry.versions[number])
+        with contextlib.suppress(Refused):  # a tag without its files must not keep the others from being used; `restore`, `verify` and whoever uses it say what is wrong
+            add_numbers(run, paths, registry.versions[number])
     made_now = {made.tag for made in (*registry.versions.values(), *registry.deployments) if made.entry["run"] == run.uuid}
     if missing - made_now:
         print(f"{run.script}: {paths.name}: metrics.db did not have {', '.join(sorted(missing - made_now))}; added from the tags", file=sys.stderr)
