@@ -206,3 +206,12 @@ def test_a_version_that_was_gone_back_from_is_not_offered_again(trained):
     for script in ("deploy", "rollback"):
         trained.run(script, LEAN_NOW=moment)  # all in one second
     assert "not live" not in trained.run("status", MODEL="cancer").stdout
+
+
+@pytest.mark.slow
+def test_one_version_s_lost_figures_keep_no_other_from_going_live_when_the_record_is_rebuilt(trained):
+    blob = trained.git("rev-parse", "cancer/v1:models/cancer/v1/metrics.json").strip()
+    (trained.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    (trained.root / "metrics.db").unlink()
+    assert "cancer v2 is live" in trained.run("deploy", VERSION=2).stdout
+    assert trained.sql("SELECT DISTINCT version FROM metrics") == [(2,)] and trained.sql("SELECT count(*) FROM versions") == [(2,)]
