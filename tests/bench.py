@@ -332,6 +332,11 @@ def copies(bench: Bench, count: int) -> list[str]:
             text = message.replace("cancer/", f"{name}/")
             stream.append(f"tag {name}/{kind}\nfrom {commit}\ntagger bench <bench@localhost> 0 +0000\ndata {len(text.encode())}\n{text}\n")
     bench.git("fast-import", "--quiet", input="".join(stream))
+    for table in ("versions", "deployments"):  # on record: else the check would rebuild them from the tags
+        columns = [row[1] for row in bench.sql(f"PRAGMA table_info({table})") if row[1] not in ("id", "tag_object")]
+        taken = ", ".join({"model": "?1", "tag": "?1 || substr(tag, 7)"}.get(name, name) for name in columns)
+        with contextlib.closing(sqlite3.connect(bench.project / "metrics.db")) as connection, connection:
+            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {table} WHERE model = 'cancer'", ((name,) for name in names))
     return names
 
 
@@ -341,10 +346,6 @@ def report(bench: Bench) -> None:
     names = copies(bench, 100)
     days = [(date.today() - timedelta(days=back)).isoformat() for back in range(365, 0, -1)]
     with contextlib.closing(sqlite3.connect(bench.project / "metrics.db")) as connection, connection:
-        for table in ("versions", "deployments"):
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] not in ("id", "tag_object")]
-            taken = ", ".join({"model": "?1", "tag": "?1 || substr(tag, 7)"}.get(name, name) for name in columns)
-            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {table} WHERE model = 'cancer'", ((name,) for name in names))
         each = [(name, day, i) for name in names for i, day in enumerate(days)]
         connection.executemany("INSERT INTO outcomes (model, version, hour, metric, predictions, labels, losses) VALUES (?, 1, ? || 'T12', 'accuracy', 100, 90, ?)",
                                ((name, day, 5 + i % 7) for name, day, i in each))
