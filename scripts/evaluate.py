@@ -30,7 +30,7 @@ def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version,
     from lib import gates, loading, training
     made, manifest = loading.load(paths, version)
     training.check_before_reading(conf)
-    made = replace(made, config=replace(made.config, evaluate=conf.evaluate, thresholds=conf.thresholds, metric=conf.metric))  # what model.toml asks now
+    made = replace(made, config=made.config.but(evaluate=conf.evaluate, thresholds=conf.thresholds, metric=conf.metric))  # what model.toml asks now
     if source:
         frame, answers = from_csv(made, source)
         found = training.evaluate(made.config, answers, frame)

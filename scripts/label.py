@@ -4,7 +4,6 @@ make label CSV=outcomes.csv                 # columns: id, label (or the target'
 make label MODEL=churn CSV=outcomes.csv
 """
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from lib import clock, config, csvfile, files, runs
@@ -38,7 +37,7 @@ def checked(conf: config.Config, source: Path, header: csvfile.Header) -> list[t
     id_column = next((name for name in ("id", conf.id) if name in header.names), None)
     if named is None or id_column is None:
         raise UserError(f"{source} needs a column id and a column label (or {conf.target}); it has: {csvfile.listed(header.names, str)}.")
-    target = replace(conf.columns[conf.target], nullable=0.0, unique=False, mean_min=None, mean_max=None)
+    target = conf.columns[conf.target].but(nullable=0.0, unique=False, mean_min=None, mean_max=None)
     columns = {id_column: config.Column("text"), named: target, **({"time": config.Column("time", nullable=1.0)} if "time" in header.names else {})}
     rows, now = [], clock.now()
     for _, frame in scoring.checked_chunks(source, header, columns, whole=False):

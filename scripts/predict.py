@@ -6,7 +6,6 @@ make predict MODEL=churn CSV=today.csv OUT=scored.csv
 import contextlib
 import sys
 import uuid
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -124,7 +123,7 @@ def logged(conf: Config) -> list[str]:
 
 def lenient(conf: Config, names: list[str]) -> dict:
     """What scoring insists on: types. Missing, unseen and far-off values are scored, logged and left to `make drift` to report."""
-    return {name: replace(conf.columns[name], nullable=1.0, min=None, max=None, values=None, unique=False, mean_min=None, mean_max=None) for name in names}
+    return {name: conf.columns[name].but(nullable=1.0, min=None, max=None, values=None, unique=False, mean_min=None, mean_max=None) for name in names}
 
 
 def as_csv(values: list) -> list[str]:

@@ -311,7 +311,7 @@ def many(bench: Bench) -> None:
 
 
 def write_rows(folder: Path, number: int) -> None:
-    for log, text in (("predictions", "id,time,version,prediction,score\n" + "".join(f"{number}-{i},2026-01-{number + 1:02d}T{i % 24:02d}:00:00Z,1,{answer(i)},0.75\n" for i in range(NEW_ROWS))),
+    for log, text in (("predictions", "id,time,version,prediction,score\n" + "".join(f"{number}-{i},2026-01-{number + 1:02d}T{i * 24 // NEW_ROWS:02d}:00:00Z,1,{answer(i)},0.75\n" for i in range(NEW_ROWS))),
                       ("labels", "id,label,time\n" + "".join(f"{number}-{i},{answer(i)},2026-02-01T00:00:00Z\n" for i in range(NEW_ROWS)))):
         (folder / log).mkdir(parents=True, exist_ok=True)
         (folder / log / f"2026-01-{number + 1:02d}.csv").write_text(text)

@@ -1,11 +1,13 @@
 """What keeps the commands quick, as counts and not by the clock: processes, modules, writes. The figures are in `make bench`."""
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
-from lib import files, git
+from lib import files, git, logs
 from worlds import outcomes
 
 
@@ -27,6 +29,31 @@ def test_with_nothing_to_do_neither_numpy_nor_the_reader_of_model_toml_is_loaded
     code = f"import sys; sys.path.insert(0, 'scripts'); import {script}; {script}.main([]); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env={**live.env, "MODEL": "cancer"}, capture_output=True, text=True, check=True)
     assert set(done.stderr.split()) & {"numpy", "pandas", "tomllib", "dataclasses", "lib.config", "lib.monitor", "argparse"} == set(), done.stdout
+
+
+def test_a_log_that_nobody_has_written_to_is_not_opened_again_and_one_of_the_same_size_and_time_is(live):  # noqa: F811
+    live.run("label", CSV=outcomes(live, 1))
+    time.sleep(0.2)  # longer ago than a tick of the clock that marks files
+    live.run("check")
+    code = "import sys; sys.path.insert(0, 'scripts'); sys.addaudithook(lambda event, told: event == 'open' and str(told[0]).endswith('.csv') and print('opened', told[0], file=sys.stderr))\n" \
+           "import check; check.main([])"
+
+    def opened() -> int:
+        return subprocess.run([sys.executable, "-c", code], cwd=live.root, env={**live.env, "MODEL": "cancer"}, capture_output=True, text=True, check=True).stderr.count("opened")
+    assert opened() == 0
+    log, = (live.root / "data/cancer/labels").glob("*.csv")
+    was, text = log.stat(), log.read_text()
+    log.write_text(text.replace("malignant", "MALIGNANT"))
+    os.utime(log, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert opened() > 0 and live.sql("SELECT sum(losses) >= 100 FROM outcomes") == [(1,)]
+
+
+def test_a_log_written_to_within_a_tick_of_the_clock_is_not_taken_for_settled(tmp_path):
+    log = tmp_path / "2026-01-01.csv"
+    log.write_text("id,label,time\n")
+    assert logs.position(log, 14)[3] is None
+    time.sleep(0.2)
+    assert logs.position(log, 14)[3]
 
 
 def test_a_check_with_nothing_new_says_the_same_and_is_on_record(live):  # noqa: F811

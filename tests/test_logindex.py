@@ -58,31 +58,34 @@ def test_distinct_is_unique_with_places():
 
 
 def test_rows_that_come_little_by_little_are_written_a_few_times_each_and_all_found(tmp_path):
-    chosen, names, written = np.random.default_rng(0), [], 0
+    chosen, index, written = np.random.default_rng(0), logindex.Segments(tmp_path, []), 0
     keys = chosen.integers(0, 1 << 63, (200, 50), dtype=np.uint64)
     for round_, some in enumerate(keys):
         rows = np.zeros(50, logindex.ROW)
         rows["key"], rows["value"] = some, round_
-        before, names = set(names), logindex.Segments(tmp_path, names).add(rows)
-        written += sum(logindex.Segments(tmp_path, names).open(name).shape[1] for name in set(names) - before)
-    place, found = logindex.Segments(tmp_path, names).find(keys.ravel())
+        before = set(index.names)
+        index.add(rows)
+        written += sum(index.open(name).shape[1] for name in set(index.names) - before)
+    place, found = index.find(keys.ravel())
     assert np.array_equal(found["value"][np.argsort(place)], np.repeat(np.arange(200), 50))
-    assert written <= 8 * keys.size and len(names) <= 8
+    assert written <= 8 * keys.size and len(index.names) <= 8
 
 
 def test_of_rows_in_several_segments_the_latest_comes_last(tmp_path):
-    names = []
+    index = logindex.Segments(tmp_path, [])
     for value, count in enumerate((100, 1, 1, 30)):
         rows = np.zeros(count, logindex.ROW)
         rows["key"], rows["value"] = 7, value
-        names = logindex.Segments(tmp_path, names).add(rows)
-    assert logindex.Segments(tmp_path, names).find(np.array([7], "u8"))[1]["value"].tolist() == [0] * 100 + [1, 2] + [3] * 30
+        index.add(rows)
+    assert index.find(np.array([7], "u8"))[1]["value"].tolist() == [0] * 100 + [1, 2] + [3] * 30
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, 128, 200, 24 * 49 + 128])
 def test_a_segment_cut_short_is_not_taken_for_one(tmp_path, length):
-    name, = logindex.Segments(tmp_path, []).add(np.zeros(50, logindex.ROW))
+    index = logindex.Segments(tmp_path, [])
+    index.add(np.zeros(50, logindex.ROW))
+    name, = index.names
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[:length])
     with pytest.raises(UserError, match="Remove it"):
-        logindex.Segments(tmp_path, [name]).find(np.array([0], "u8"))
+        index.find(np.array([0], "u8"))

@@ -389,7 +389,7 @@ def test_a_regression_is_watched_by_its_error(project):
     assert f"mae {errors.mean():.4f} [{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
     assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(errors.mean(), 4), None)]
     connection = sqlite3.connect(project.root / "metrics.db")
-    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; DROP INDEX runs_of_all; DROP TRIGGER versions_once; DROP TRIGGER deployments_once; ALTER TABLE checks DROP COLUMN value_labels; PRAGMA user_version = 8")  # as older scripts left it
+    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; DROP INDEX runs_of_all; DROP TRIGGER versions_once; DROP TRIGGER deployments_once; ALTER TABLE checks DROP COLUMN value_labels; ALTER TABLE log_positions DROP COLUMN identity; PRAGMA user_version = 8")  # as older scripts left it
     connection.close()
     assert f"[{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
 

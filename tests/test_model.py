@@ -1,7 +1,6 @@
 """The pipeline for estimators and columns of every kind; what is wrong told before data is read; what was written reads back."""
 import json
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -454,7 +453,7 @@ def test_with_a_fit_a_row_scored_alone_is_answered_as_in_the_whole_file(estimato
 
 @pytest.mark.parametrize("named, classes, positive", [(None, ["a", "b"], "b"), ("a", ["a", "b"], "a"), (None, ["a", "b", "c"], None), ("c", ["a", "b", "c"], "c"), (None, None, None)])
 def test_the_positive_class_is_the_one_named_else_the_second_of_two(named, classes, positive):
-    c = replace(conf("sklearn.linear_model.LogisticRegression"), positive=named)
+    c = conf("sklearn.linear_model.LogisticRegression").but(positive=named)
     assert model.positive_class(c, np.array(classes, dtype=object) if classes else None) == positive
 
 
@@ -463,7 +462,7 @@ def test_a_regression_has_no_positive_class():
 
 
 def test_a_positive_class_that_no_row_has_is_told_with_those_there_are():
-    c = replace(conf("sklearn.linear_model.LogisticRegression"), positive="yes")
+    c = conf("sklearn.linear_model.LogisticRegression").but(positive="yes")
     with pytest.raises(UserError) as error:
         model.positive_class(c, np.array(["a", "b"], dtype=object))
     assert str(error.value) == "`positive` = 'yes' is not a class of y: a, b."

@@ -1,7 +1,5 @@
 """model.toml read: every key, with the nearest right one for a wrong one. What its values may be is in config_rules."""
-import functools
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 
 from lib.config_rules import check, check_type, seconds, shown  # noqa: F401: a span in a config is config.seconds to others
@@ -51,7 +49,7 @@ def parse(text: str) -> Config:
         "drift": parse_section(Drift, raw.get("drift", {}), "drift"),
     }
     for key in raw.keys() - sections.keys():
-        check_type(raw[key], next(f for f in fields(Config) if f.name == key).type, key)
+        check_type(raw[key], Config.__annotations__[key], key)
     config = Config(**{"metric": default_metric(raw), **raw, **sections})
     check(config)
     return config
@@ -76,28 +74,22 @@ def parse_section(cls, raw, where: str):
         values["nullable"] = float(values["nullable"])
     if cls is Column and "values" in values and isinstance(values["values"], list):
         values["values"] = tuple(value if isinstance(value, str) else shown(value) for value in values["values"])
-    for item in fields_of(cls):
-        if item.name in values:
-            if isinstance(values[item.name], list):
-                values[item.name] = tuple(values[item.name])
-            check_type(values[item.name], item.type, f"{where}.{item.name}")
-    try:
-        return cls(**values)
-    except TypeError:
-        missing = [f.name for f in fields(cls) if f.name not in values and f.name in ("type", "estimator", "space")]
-        raise UserError(f"`{where}.{missing[0]}` is missing.") from None
-
-
-fields_of = functools.cache(fields)
+    for name in values:
+        if isinstance(values[name], list):
+            values[name] = tuple(values[name])
+        check_type(values[name], cls.__annotations__[name], f"{where}.{name}")
+    for name in cls.FIELDS:
+        if name not in values and name not in cls.DEFAULTS:
+            raise UserError(f"`{where}.{name}` is missing.")
+    return cls(**values)
 
 
 def check_keys(raw: dict, cls, where: str) -> None:
-    known = [f.name for f in fields_of(cls)]
     for key in raw:
-        if key not in known:
+        if key not in cls.FIELDS:
             import difflib
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
+            near = difflib.get_close_matches(key, cls.FIELDS, 1, 0.5)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(cls.FIELDS)}."
             raise UserError(f"unknown key `{where + '.' if where else ''}{key}`. {hint}")
 
 

@@ -242,7 +242,7 @@ def batch_by_uuid(connection: sqlite3.Connection, uuid: str) -> sqlite3.Row | No
 
 
 def log_positions(connection: sqlite3.Connection, model: str, log: str) -> list[sqlite3.Row]:
-    return connection.execute("SELECT file, offset, edges FROM log_positions WHERE model = ? AND log = ?", (model, log)).fetchall()
+    return connection.execute("SELECT file, offset, edges, identity FROM log_positions WHERE model = ? AND log = ?", (model, log)).fetchall()
 
 
 def log_segments(connection: sqlite3.Connection, model: str, log: str) -> list[str]:
@@ -266,8 +266,8 @@ def forget_before(connection: sqlite3.Connection, model: str) -> None:
     connection.execute("DELETE FROM detector WHERE model = ? AND against = 'before'", (model,))
 
 
-def set_log(connection: sqlite3.Connection, model: str, log: str, positions: list[tuple[str, int, str]], segments: list[str]) -> None:
-    connection.executemany("INSERT OR REPLACE INTO log_positions VALUES (?, ?, ?, ?, ?)", [(model, log, *position) for position in positions])
+def set_log(connection: sqlite3.Connection, model: str, log: str, positions: list[tuple[str, int, str, str | None]], segments: list[str]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO log_positions VALUES (?, ?, ?, ?, ?, ?)", [(model, log, *position) for position in positions])
     connection.execute("DELETE FROM log_segments WHERE model = ? AND log = ?", (model, log))
     connection.executemany("INSERT INTO log_segments VALUES (?, ?, ?, ?)", [(model, log, place, name) for place, name in enumerate(segments)])
 

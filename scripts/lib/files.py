@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ class ModelPaths(Record):
             raise UserError(f"{name!r} can't be a model's name. Use up to 64 of a-z, 0-9, - and _, starting with a letter or digit.")
         super().__init__(root, name)
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
         return self.root / "models" / self.name
 
@@ -48,7 +49,7 @@ class ModelPaths(Record):
     def audit(self) -> Path:
         return self.folder / "audit.jsonl"
 
-    @property
+    @functools.cached_property
     def data(self) -> Path:
         return self.root / "data" / self.name
 

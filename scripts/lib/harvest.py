@@ -1,7 +1,6 @@
 """Predictions whose outcome is known, as training rows: what production has seen since it was trained."""
 import csv
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -127,7 +126,7 @@ def write_good(paths: ModelPaths, config: Config, rows: pd.DataFrame, target: Pa
     """Write the rows that keep the rules of [columns]. Refused if too many do not."""
     write_rows(rows, target)
     header = csvfile.read_header(target, ",")
-    rules = validation.Rules({name: replace(column, unique=False) for name, column in config.columns.items()})
+    rules = validation.Rules({name: column.but(unique=False) for name, column in config.columns.items()})
     faults = [fault for chunk in csvfile.chunks(target, header) for fault in rules.check(header, chunk)[1]]
     good = pd.Series(True, index=rows.index)
     if faults:

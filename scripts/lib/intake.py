@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -115,7 +115,7 @@ def header_faults(header: csvfile.Header, config: Config) -> list[Fault]:
 
 def copy_new_rows(source: Path, header: csvfile.Header, config: Config, known: Known, target: Path) -> tuple[int, int, list[Fault]]:
     """Write the rows that are not there yet; returns their number, the number of those that are, and all faults."""
-    columns = {name: replace(column, unique=column.unique or name == config.id) for name, column in config.columns.items() if name in header.names}
+    columns = {name: column.but(unique=column.unique or name == config.id) for name, column in config.columns.items() if name in header.names}
     rules = validation.Rules(columns)
     order = [header.names.index(name) for name in columns]
     faults, fresh, again, seen = header_faults(header, config), 0, 0, Counter()

@@ -1,5 +1,6 @@
 """The bytes of a CSV log as arrays: where its rows and fields lie, and what stands in them; quotes, and line ends within them, as csv has them."""
 import csv
+import functools
 import hashlib
 import sys
 from pathlib import Path
@@ -155,21 +156,27 @@ def hash_bytes(text: bytes) -> np.uint64:
 
 def hours(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """Hours since 1970 of times written as 2026-05-01T13:30:00Z; a date alone is its midnight, anything else is hour 0."""
-    words = words_of(block, begins, np.minimum(stops - begins, 13), 16)
-    kinds, place = distinct(mix(words, np.minimum(stops - begins, 13)))  # a log has few hours
-    first = np.zeros(len(kinds), np.int64)
-    first[place[::-1]] = np.arange(len(words))[::-1]
-    found = [hour_of(block[begins[row]:min(stops[row], begins[row] + 13)].decode("ascii", "replace")) for row in first]
-    return np.array(found, np.int32)[place] if len(words) else np.zeros(0, np.int32)
+    lengths = np.minimum(stops - begins, 13)
+    words = words_of(block, begins, lengths, 16)
+    starts = run_starts((words[1:] != words[:-1]).any(axis=1))
+    _, first, place = np.unique(mix(words[starts], lengths[starts]), return_index=True, return_inverse=True)
+    found = [hour_of(block[begins[row]:begins[row] + lengths[row]].decode("ascii", "replace")) for row in starts[first].tolist()]
+    return np.repeat(np.array(found, np.int32)[place], np.diff(np.append(starts, len(words))))
 
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """np.unique with the place of each value in it; rows of a log come in runs of the same, so most need no sorting."""
-    starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])) if len(values) else np.empty(0, np.int64)
+    starts = run_starts(values[1:] != values[:-1]) if len(values) else np.empty(0, np.int64)
     kinds, place = np.unique(values[starts], return_inverse=True)
     return kinds, np.repeat(place, np.diff(np.append(starts, len(values))))
 
 
+def run_starts(other: np.ndarray) -> np.ndarray:
+    """The first row of each run, from whether each row but the first is another than the one before it."""
+    return np.append(0, np.flatnonzero(other) + 1)
+
+
+@functools.lru_cache(4096)
 def hour_of(text: str) -> int:
     try:
         moment = np.datetime64(text[:13], "h")
@@ -179,6 +186,7 @@ def hour_of(text: str) -> int:
     return hour if 0 <= hour < 1 << 31 else 0
 
 
+@functools.lru_cache(4096)
 def name_of_hour(hour: int) -> str:
     return str(np.datetime64(int(hour), "h"))
 

@@ -78,13 +78,13 @@ class Segments:
             rows.append(unpacked(array[:, low[repeated] + within]))
         return np.concatenate(places), np.concatenate(rows)
 
-    def add(self, new: np.ndarray) -> list[str]:
-        """Write the rows as a segment, merged with those before it that are no larger; returns the names that hold now.
+    def add(self, new: np.ndarray) -> None:
+        """Write the rows as a segment, merged with those before it that are no larger; `names` are then those that hold.
 
         So each row is written again a few times, and not each time that others come: segments are like the digits of a number.
         """
         if not len(new):
-            return self.names
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         kept, arrays = list(self.names), [packed(new)]
         size = len(new)
@@ -98,4 +98,4 @@ class Segments:
         np.save(content, rows.take(in_order(rows[KEY]), axis=1))
         files.sweep_temporaries(self.folder)
         files.write(self.folder / name, content.getbuffer())
-        return [*kept, name]
+        self.names = [*kept, name]

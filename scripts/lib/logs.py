@@ -1,22 +1,16 @@
 """The prediction and label logs as files: what was appended since the last check, and whether old rows were changed."""
 import hashlib
+import os
+import time
 from pathlib import Path
 
 from lib import db, predictions
 from lib.files import ModelPaths
-from lib.record import Record
 from lib.runs import Run
 
 LOGS = ("predictions", "labels")
 EDGE = 4096  # bytes at the start and before the offset that must be as they were
-
-
-class Position(Record):
-    """How far a log has been read, and what stood at the edges of that stretch."""
-
-    file: str
-    offset: int
-    edges: str
+CLOCK_TICK = 100_000_000  # nanoseconds: a file changed again within a tick of the clock that marks it may look unchanged
 
 
 def edges(path: Path, offset: int) -> str:
@@ -29,21 +23,33 @@ def edges(path: Path, offset: int) -> str:
     return digest.hexdigest()
 
 
-def unread(folder: Path, known: dict[str, Position], committed: dict[str, int]) -> tuple[list[tuple[Path, int, int]], bool]:
+def identity(found: os.stat_result) -> str:
+    """What the system says of a file: as long as it says the same, nobody has written to it, so that a year's old logs need not be opened."""
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def position(path: Path, offset: int) -> tuple[str, int, str, str | None]:
+    """What is noted of a log that was read up to the offset: its name, offset, edges and identity."""
+    found = path.stat()
+    settled = time.time_ns() - found.st_ctime_ns > CLOCK_TICK
+    return path.name, offset, edges(path, offset), identity(found) if settled else None
+
+
+def unread(folder: Path, known: dict[str, db.Row], committed: dict[str, int]) -> tuple[list[tuple[Path, int, int]], bool]:
     """(log, from, to) of what was appended; and whether an old stretch is gone or changed, so that all must be read again.
 
     committed: the length up to which a log counts while an append to it is not finished.
     """
-    logs = {path.name: path for path in sorted(folder.glob("*.csv"))} if folder.is_dir() else {}
+    logs = {entry.name: entry.stat() for entry in os.scandir(folder) if entry.name.endswith(".csv")} if folder.is_dir() else {}
     changed = any(name not in logs for name in known)
     stretches = []
-    for name, path in logs.items():
-        size = min(path.stat().st_size, committed.get(name, 1 << 62))
-        begin = known[name].offset if name in known else 0
-        if name in known and (size < begin or edges(path, begin) != known[name].edges):
+    for name, found in sorted(logs.items()):
+        size = min(found.st_size, committed.get(name, 1 << 62))
+        begin = known[name]["offset"] if name in known else 0
+        if name in known and (size < begin or known[name]["identity"] != identity(found) and edges(folder / name, begin) != known[name]["edges"]):
             changed = True
         elif size > begin:
-            stretches.append((path, begin, size))
+            stretches.append((folder / name, begin, size))
     return stretches, changed
 
 
@@ -51,7 +57,7 @@ def news(run: Run, paths: ModelPaths) -> dict[str, list[tuple[Path, int, int]]] 
     """The unread stretches of each log; None if an old stretch is not what was read. Where nothing is new, it costs a few looks at files."""
     found = {}
     for log in LOGS:
-        known = {row["file"]: Position(*row) for row in db.log_positions(run.db, paths.name, log)}
+        known = {row["file"]: row for row in db.log_positions(run.db, paths.name, log)}
         stretches, changed = unread(paths.data / log, known, predictions.pending(run.db, paths) if log == "predictions" else {})
         names = db.log_segments(run.db, paths.name, log)
         if changed or any(not (index_folder(paths, log) / name).exists() for name in names):

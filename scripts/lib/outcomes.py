@@ -43,14 +43,13 @@ class Judge:
 
 def update(run: Run, paths: ModelPaths, judge: Judge, stretches: dict) -> None:
     """Join and count the unread stretches of the logs. Only under the check's lock."""
-    for block in batches(stretches["predictions"], 5):
-        absorb_predictions(run, paths, judge, *block)
-    for block in batches(stretches["labels"], 3):
-        absorb_labels(run, paths, judge, *block)
-
-
-def segments(run: Run, paths: ModelPaths, log: str) -> Segments:
-    return Segments(logs.index_folder(paths, log), db.log_segments(run.db, paths.name, log))
+    index = {log: Segments(logs.index_folder(paths, log), db.log_segments(run.db, paths.name, log)) for log in logs.LOGS}
+    for parsed, positions in batches(stretches["predictions"], 5):
+        rows, counts = absorb_predictions(index, judge, parsed)
+        commit(run, paths, index, "predictions", judge, rows, positions, counts)
+    for parsed, positions in batches(stretches["labels"], 3):
+        rows, counts = absorb_labels(index, judge, parsed)
+        commit(run, paths, index, "labels", judge, rows, positions, counts)
 
 
 def batches(stretches, count: int):
@@ -70,43 +69,39 @@ def batches(stretches, count: int):
         yield parsed, positions
 
 
-def reached(positions: dict) -> list[tuple[str, int, str]]:
-    return [(path.name, offset, logs.edges(path, offset)) for path, offset in positions.items()]
-
-
-def absorb_predictions(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> None:
-    """Count new predictions, and judge those whose label was there before them."""
+def absorb_predictions(index: dict[str, Segments], judge: Judge, parsed: list) -> tuple[np.ndarray, "Counts"]:
+    """New predictions as the index holds them, and counted; those whose label was there before them are judged."""
     pieces = [prediction_rows(*one, judge) for one in parsed]
     rows = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, logindex.ROW)
     expected = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0)
-    place, found = segments(run, paths, "labels").find(rows["key"])
+    place, found = index["labels"].find(rows["key"])
     true, has = latest(len(rows), place, found["value"])
     counts = Counts()
     counts.add(rows["version"], rows["hour"], predictions=1, expected=np.nan_to_num(expected))
     hit = rows[has]
     loss, error = judge.losses(hit["value"], true[has], hit["version"])
     counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error, error_squares=squared(error))
-    commit(run, paths, "predictions", judge, rows, positions, counts)
+    return rows, counts
 
 
-def absorb_labels(run: Run, paths: ModelPaths, judge: Judge, parsed: list, positions: dict) -> None:
-    """Judge the predictions that new labels are about; a label that comes again counts once, another one corrects it."""
+def absorb_labels(index: dict[str, Segments], judge: Judge, parsed: list) -> tuple[np.ndarray, "Counts"]:
+    """New labels as the index holds them; the predictions that they are about are judged. A label that comes again counts once, another one corrects it."""
     pieces = [label_rows(*one, judge) for one in parsed]
     rows = np.concatenate(pieces) if pieces else np.empty(0, logindex.ROW)
     rows, firsts, changes = last_of_each(rows)
-    place, found = segments(run, paths, "labels").find(rows["key"])
+    place, found = index["labels"].find(rows["key"])
     old, had = latest(len(rows), place, found["value"])
     news = ~had | (old != rows["value"])
     changes += had & (old != firsts)
     rows, old, had, changes = rows[news], old[news], had[news], changes[news]
-    place, said = segments(run, paths, "predictions").find(rows["key"])
+    place, said = index["predictions"].find(rows["key"])
     loss, error = judge.losses(said["value"], rows["value"][place], said["version"])
     before, error_before = judge.losses(said["value"], old[place], said["version"])
     corrected = had[place]
     counts = Counts()
     counts.add(said["version"], said["hour"], labels=~corrected, losses=loss - corrected * before, squares=loss**2 - corrected * before**2,
                errors=error - corrected * error_before, corrections=changes[place], error_squares=squared(error) - corrected * squared(error_before))
-    commit(run, paths, "labels", judge, rows, positions, counts)
+    return rows, counts
 
 
 def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarray, np.ndarray]:
@@ -155,28 +150,29 @@ class Counts:
     FIELDS = ("predictions", "expected", "labels", "losses", "squares", "errors", "corrections", "error_squares")
 
     def __init__(self):
-        self.sums: dict[tuple[int, int], list[float]] = {}
+        self.sums: dict[int, list[float]] = {}  # by version and hour, in one number
 
     def add(self, versions: np.ndarray, hours: np.ndarray, **amounts) -> None:
         if not len(versions):
             return
         groups = versions.astype("i8") << 32 | hours.astype("i8")
         kinds, place = logfields.distinct(groups)
+        table = np.zeros((len(kinds), len(self.FIELDS)))
         for name, amount in amounts.items():
-            sums = np.bincount(place, np.broadcast_to(np.asarray(amount, float), len(versions)), len(kinds))
-            for kind, value in zip(kinds.tolist(), sums.tolist()):
-                row = self.sums.setdefault((kind >> 32, kind & 0xFFFFFFFF), [0.0] * len(self.FIELDS))
-                row[self.FIELDS.index(name)] += value
+            table[:, self.FIELDS.index(name)] = np.bincount(place, np.broadcast_to(np.asarray(amount, float), len(versions)), len(kinds))
+        for kind, new in zip(kinds.tolist(), table.tolist()):
+            old = self.sums.get(kind)
+            self.sums[kind] = [a + b for a, b in zip(old, new)] if old else new
 
     def rows(self) -> list[tuple]:
         whole = {"predictions", "labels", "corrections"}
-        return [(version, logfields.name_of_hour(hour), *(int(value) if name in whole else value for name, value in zip(self.FIELDS, sums)))
-                for (version, hour), sums in self.sums.items()]
+        return [(kind >> 32, logfields.name_of_hour(kind & 0xFFFFFFFF), *(int(value) if name in whole else value for name, value in zip(self.FIELDS, sums)))
+                for kind, sums in self.sums.items()]
 
 
-def commit(run: Run, paths: ModelPaths, log: str, judge: Judge, rows: np.ndarray, positions: dict, counts: Counts) -> None:
+def commit(run: Run, paths: ModelPaths, index: dict[str, Segments], log: str, judge: Judge, rows: np.ndarray, positions: dict, counts: Counts) -> None:
     """The segments first, then everything that refers to them in one transaction: after a crash the rows are read again, or were read."""
-    names = segments(run, paths, log).add(rows)
+    index[log].add(rows)
     with db.transaction(run.db):
-        db.set_log(run.db, paths.name, log, reached(positions), names)
+        db.set_log(run.db, paths.name, log, [logs.position(*place) for place in positions.items()], index[log].names)
         db.add_outcomes(run.db, paths.name, "mae" if judge.numeric else "accuracy", judge.bounds, counts.rows())

@@ -9,18 +9,21 @@ class Record:
     """The annotations of a subclass are its fields, in their order; a value in the class is a default. Nothing is set twice."""
 
     FIELDS: tuple[str, ...] = ()
+    DEFAULTS: dict = {}
 
     def __init_subclass__(cls):
         cls.FIELDS = tuple(cls.__annotations__)
+        cls.DEFAULTS = {name: vars(cls)[name] for name in cls.FIELDS if name in vars(cls)}
 
     def __init__(self, *values, **named):
-        given = dict(zip(self.FIELDS, values))
-        wrong = [*named.keys() & given.keys(), *named.keys() - set(self.FIELDS)]
-        absent = [name for name in self.FIELDS if name not in given and name not in named and not hasattr(type(self), name)]
-        if wrong or absent or len(values) > len(self.FIELDS):
+        given = {**dict(zip(self.FIELDS, values)), **named}
+        self.__dict__.update(self.DEFAULTS, **given)
+        if len(given) != len(values) + len(named) or len(vars(self)) != len(self.FIELDS) or not given.keys() <= self.__annotations__.keys():
             raise TypeError(f"{type(self).__name__}({', '.join(self.FIELDS)}) was given {len(values)} values and {', '.join(named) or 'no names'}")
-        for name in self.FIELDS:
-            self.__dict__[name] = given[name] if name in given else named[name] if name in named else getattr(type(self), name)
+
+    def but(self, **changes) -> "Record":
+        """The same with other values for some fields."""
+        return type(self)(**dict(zip(self.FIELDS, self.astuple())) | changes)
 
     def __setattr__(self, name, value):
         raise AttributeError(f"{type(self).__name__}.{name} can't be changed")
@@ -28,10 +31,13 @@ class Record:
     __delattr__ = lambda self, name: self.__setattr__(name, None)
 
     def __eq__(self, other):
-        return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
+        return self.astuple() == other.astuple() if type(other) is type(self) else NotImplemented
 
     def __hash__(self):
-        return hash(tuple(vars(self).values()))
+        return hash(self.astuple())
+
+    def astuple(self) -> tuple:
+        return tuple(self.__dict__[name] for name in self.FIELDS)  # and not what a cached_property keeps beside them
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in zip(self.FIELDS, self.astuple()))})"

@@ -113,4 +113,4 @@ def beside_the_one_before(conf: Config, paths: ModelPaths, known: Registry) -> p
 
 def demanding(conf: Config) -> Config:
     """By night a version must be better, not only no worse: a change for nothing is a risk for nothing."""
-    return conf if conf.thresholds.require == "off" else replace(conf, thresholds=replace(conf.thresholds, require="better"))
+    return conf if conf.thresholds.require == "off" else conf.but(thresholds=conf.thresholds.but(require="better"))

@@ -353,5 +353,9 @@ ALTER TABLE checks ADD COLUMN value_labels INTEGER;  -- how many labels value, l
 UPDATE checks SET basis = NULL;                      -- so that the next check counts them
 """
 
+IDENTITY = """
+ALTER TABLE log_positions ADD COLUMN identity TEXT;  -- the file as the system describes it: while that is the same, its edges are too
+"""
+
 # A new one goes to the end. The text of those before is what `make verify` compares a database with, comments included: it is never changed.
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE, VALUE_LABELS)
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE, VALUE_LABELS, IDENTITY)

@@ -18,7 +18,7 @@ spell under suspicion, for a drop must not pass as wobble, and the bound n / A h
 """
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from lib.wobble import (Day, Wobble, WobbleConfig, add, cautious_variance, dispersion, learn, log_likelihood_ratio,
                         long_run_variance)
@@ -63,7 +63,7 @@ class State:
         return self.calm.energy, self.calm.weight
 
     def to_json(self):
-        return json.dumps(asdict(self))
+        return json.dumps(self, default=vars)
 
     @classmethod
     def from_json(cls, text):

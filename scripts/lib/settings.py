@@ -1,9 +1,8 @@
-"""What model.toml can say, as frozen dataclasses; `config` reads and checks it."""
-from dataclasses import dataclass, field
+"""What model.toml can say, as frozen records; `config` reads and checks it."""
+from lib.record import Record
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Record):
     type: str
     nullable: float = 0.0  # largest share of missing values that a file may have
     min: float | None = None
@@ -15,8 +14,7 @@ class Column:
     format: str | None = None  # strptime format of a time column; ISO 8601 without it
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Record):
     csv: str | None = None
     sql: str | None = None
     database: str | None = None
@@ -25,39 +23,34 @@ class Source:
     separator: str | None = None
 
 
-@dataclass(frozen=True)
-class Train:
+class Train(Record):
     estimator: str
-    params: dict = field(default_factory=dict)
+    params: dict = {}
     seed: int = 0
     holdout: float = 0.2
     refit: bool = False
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(Record):
     space: dict
     trials: int = 20
     folds: int = 5
 
 
-@dataclass(frozen=True)
-class Evaluate:
+class Evaluate(Record):
     metrics: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     resamples: int = 1000
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    min: dict = field(default_factory=dict)
-    max: dict = field(default_factory=dict)
+class Thresholds(Record):
+    min: dict = {}
+    max: dict = {}
     require: str = "not_worse"
     margin: float = 0.0
 
 
-@dataclass(frozen=True)
-class Monitor:
+class Monitor(Record):
     rule: str = "sequential"             # or "simple": the mean of the window against the floor
     floor: float | None = None           # lowest accuracy, or largest mae; the threshold's, where there is none
     tolerance: float = 0.05              # how far below the interval of its holdout accuracy the live accuracy may lie
@@ -67,18 +60,16 @@ class Monitor:
     matures: str = "0d"                  # a prediction is judged once it is this old, so that quick outcomes do not colour it
 
 
-@dataclass(frozen=True)
-class Drift:
+class Drift(Record):
     window: str = "new"                  # the rows since the last check; or a number of rows, or a span ("7d")
     false_alarms_per_year: float = 0.5   # of hourly checks
     min_rows: int = 30                   # fewer give no verdict
-    limits: dict = field(default_factory=dict)  # such as {psi = 0.2, js = 0.1, ks_p = 0.05}: these then decide instead of the tests
+    limits: dict = {}  # such as {psi = 0.2, js = 0.1, ks_p = 0.05}: these then decide instead of the tests
     stop: bool = True                    # spoiled rows forbid a retraining until a person has accepted them
     retrain: bool = False                # true: drift alone is a reason to retrain
 
 
-@dataclass(frozen=True)
-class Retrain:
+class Retrain(Record):
     every: str | None = None             # also without a drop, as "7d"
     windows: tuple[str, ...] = ("all", "10000", "3000", "1000", "300")  # what candidates are fitted on: the newest rows, or days ("90d")
     cooldown: str = "6h"
@@ -86,15 +77,13 @@ class Retrain:
     auto_rollback: bool = True
 
 
-@dataclass(frozen=True)
-class Deploy:
+class Deploy(Record):
     approval: str = "none"               # or "signed": only a version that a listed key has signed for goes live (make approve)
     allowed_signers: str | None = None   # ssh's list of who may sign, outside the repository
     other_environment: bool = False      # whether a model made by another scikit-learn may be loaded
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Record):
     task: str
     target: str
     columns: dict[str, Column]
