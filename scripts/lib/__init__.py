@@ -1,4 +1,5 @@
 """What the scripts share. This runs first: Ctrl-C while a script is still being loaded ends in one line too."""
+import gc
 import os
 import sys
 from pathlib import Path
@@ -12,3 +13,4 @@ def one_line(kind, error, trace) -> None:
 
 
 sys.excepthook = one_line
+gc.set_threshold(50_000)  # what a command loads is not garbage: with the usual 700, looking through it takes a twentieth of a short one's time
