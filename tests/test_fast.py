@@ -48,6 +48,18 @@ def test_a_log_that_nobody_has_written_to_is_not_opened_again_and_one_of_the_sam
     assert opened() > 0 and live.sql("SELECT sum(losses) >= 100 FROM outcomes") == [(1,)]
 
 
+def test_a_check_writes_to_the_hours_that_have_news_and_to_no_older_ones(live):  # noqa: F811
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("check")
+    old = live.sql("SELECT hour FROM outcomes")
+    with sqlite3.connect(live.root / "metrics.db") as connection:
+        connection.executescript("CREATE TABLE written (hour TEXT); CREATE TRIGGER hours_written AFTER UPDATE ON outcomes BEGIN INSERT INTO written VALUES (NEW.hour); END")
+    for log, row in (("predictions", "id,time,version,prediction,score\nlate,2030-01-01T10:00:00Z,1,benign,0.9\n"), ("labels", "id,label,time\nlate,benign,2030-01-02T10:00:00Z\n")):
+        (live.root / f"data/cancer/{log}/2030-01-01.csv").write_text(row)
+    live.run("check", LEAN_NOW="2030-02-01T00:00:00+00:00")
+    assert live.sql("SELECT DISTINCT hour FROM written") == [("2030-01-01T10",)] and old
+
+
 def test_a_log_written_to_within_a_tick_of_the_clock_is_not_taken_for_settled(tmp_path):
     log = tmp_path / "2026-01-01.csv"
     log.write_text("id,label,time\n")

@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from lib.errors import Failed, UserError
@@ -14,6 +15,7 @@ from lib.schema import MIGRATIONS
 
 Connection, Row = sqlite3.Connection, sqlite3.Row  # for those above who say what they take and give
 WAIT = 30  # seconds to wait for another writer
+UNFED = "(labels <> fed_labels OR losses <> fed_losses OR squares <> fed_squares)"
 
 
 def connect(path: Path, wait: float = WAIT) -> sqlite3.Connection:
@@ -281,9 +283,25 @@ def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, bounds
         "corrections = corrections + excluded.corrections, error_squares = error_squares + excluded.error_squares, bound = excluded.bound", [(model, metric, bounds.get(row[0]), *row) for row in rows])
 
 
-def outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:
-    """By hour, those of predictions made before `until`."""
-    return connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? ORDER BY hour", (model, version, until)).fetchall()
+def outcomes(connection: sqlite3.Connection, model: str, version: int, since: str, until: str) -> list[sqlite3.Row]:
+    """By hour, those of predictions made from `since` on and before `until`."""
+    return connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour >= ? AND hour < ? ORDER BY hour", (model, version, since, until)).fetchall()
+
+
+def unfed_outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:
+    """Of these, the hours that are other than the sequential test was told."""
+    return connection.execute(f"SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? AND {UNFED} ORDER BY hour", (model, version, until)).fetchall()
+
+
+def labelled_hours(connection: sqlite3.Connection, model: str, version: int, until: str) -> Iterator[sqlite3.Row]:
+    """Those that have labels, the newest first, read as they are asked for: whoever wants the last days need not wait for years."""
+    return iter(connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? AND labels > 0 ORDER BY hour DESC", (model, version, until)))
+
+
+def outcome_totals(connection: sqlite3.Connection, model: str, version: int, until: str) -> tuple[int, int, float, int]:
+    """(labels, predictions) made before `until`; (right answers that the scores let one expect, predictions) of all."""
+    return tuple(connection.execute("SELECT coalesce(sum(labels) FILTER (WHERE hour < ?1), 0), coalesce(sum(predictions) FILTER (WHERE hour < ?1), 0), total(expected), coalesce(sum(predictions), 0) "
+                                    "FROM outcomes WHERE model = ?2 AND version = ?3", (until, model, version)).fetchone())
 
 
 def counted(connection: sqlite3.Connection, model: str, version: int, until: str) -> tuple:
@@ -293,7 +311,8 @@ def counted(connection: sqlite3.Connection, model: str, version: int, until: str
 
 
 def mark_fed(connection: sqlite3.Connection, model: str, version: int, until: str) -> None:
-    connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares WHERE model = ? AND version = ? AND hour < ?", (model, version, until))
+    connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares "
+                       f"WHERE model = ? AND version = ? AND hour < ? AND {UNFED}", (model, version, until))
 
 
 def detector_state(connection: sqlite3.Connection, model: str, deployment: int, against: str) -> str | None:

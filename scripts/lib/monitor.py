@@ -1,5 +1,7 @@
 """Does the live model still do its job? The outcomes so far, given to the rule that model.toml asks for."""
+import itertools
 import json
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from lib import bounds, clock, config, db, sequential, versions
@@ -17,12 +19,10 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
     """The verdict on the live version from all outcomes counted so far; each label is fed to the sequential test once."""
     live = known.live
     until = cutoff_hour(conf)
-    everything = db.outcomes(run.db, paths.name, live.number, "9999")
-    rows = [row for row in everything if row["hour"] < until]
-    labels, matured = sum(row["labels"] for row in rows), sum(row["predictions"] for row in rows)
-    expected = expectation(everything)
-    figures = by_sequence(run, paths, conf, known, rows, until)  # always fed: the automatic rollback goes by it under either rule
-    value, low, high, since, shown, floor, evidence, alarm_at, verdict = simple(conf, known, rows) if conf.monitor.rule == "simple" else figures
+    labels, matured, right, predictions = db.outcome_totals(run.db, paths.name, live.number, until)
+    expected = right / predictions if right else None  # mean calibrated confidence: the accuracy to expect if the world has not changed (Garg and others 2022)
+    figures = by_sequence(run, paths, conf, known, until)  # always fed: the automatic rollback goes by it under either rule
+    value, low, high, since, shown, floor, evidence, alarm_at, verdict = simple(run, paths, conf, known, until, labels) if conf.monitor.rule == "simple" else figures
     return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
                    evidence, alarm_at, expected if conf.task == "classification" else None, verdict, since, shown, conf.monitor.min_labels)
 
@@ -32,15 +32,9 @@ def cutoff_hour(conf: Config) -> str:
     return clock.hour_ago(config.seconds(conf.monitor.matures, "monitor.matures"))
 
 
-def expectation(rows) -> float | None:
-    """Mean calibrated confidence of the predictions: the accuracy to expect if the world has not changed (Garg and others 2022)."""
-    expected, predictions = sum(row["expected"] for row in rows), sum(row["predictions"] for row in rows)
-    return expected / predictions if predictions and expected else None
-
-
-def simple(conf: Config, known: Registry, rows):
+def simple(run: Run, paths: ModelPaths, conf: Config, known: Registry, until: str, all_labels: int):
     """The mean of a window against the floor; its false alarms are not bounded."""
-    chosen = in_window(rows, conf.monitor.window)
+    chosen = in_window(db.labelled_hours(run.db, paths.name, known.live.number, until), conf.monitor.window)
     labels = sum(row["labels"] for row in chosen)
     higher = conf.task == "classification"
     sums = sum(row["losses"] if higher else row["errors"] for row in chosen)
@@ -48,24 +42,25 @@ def simple(conf: Config, known: Registry, rows):
     floor = 1 - bounds.of_live(conf, known)[0] if higher else bounds.acceptable(conf, known, known.live.number)
     verdict = sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher)
     low, high = sequential.wilson_interval(sums / labels, labels) if labels and higher else (None, None)
-    since = f"{min(row['hour'] for row in chosen)}:00" if labels < sum(row["labels"] for row in rows) else None
+    since = f"{min(row['hour'] for row in chosen)}:00" if labels < all_labels else None
     return value, *((1 - high, 1 - low) if low is not None else (None, None)), since, labels, floor, None, None, verdict
 
 
-def in_window(rows, window: str) -> list:
+def in_window(labelled: Iterator[db.Row], window: str) -> list:
     """The hours of the window that ends with the newest labelled prediction: outcomes come late, and a window that ends now would hold none.
 
-    A number of labels seldom ends with an hour: of the oldest hour a share is taken, with the same share of what was wrong.
+    labelled: the hours that have labels, the newest first. A number of labels seldom ends with an hour: of the oldest hour
+    a share is taken, with the same share of what was wrong.
     """
-    labelled = [row for row in rows if row["labels"]]
-    if not labelled:
-        return []
     if not window.isdecimal():
-        end = datetime.fromisoformat(f"{labelled[-1]['hour']}:00+00:00") + timedelta(hours=1)
-        begin = end - timedelta(seconds=config.seconds(window, "monitor.window"))
-        return [row for row in labelled if row["hour"] >= begin.strftime("%Y-%m-%dT%H")]
+        newest = next(labelled, None)
+        if newest is None:
+            return []
+        end = datetime.fromisoformat(f"{newest['hour']}:00+00:00") + timedelta(hours=1)
+        begin = (end - timedelta(seconds=config.seconds(window, "monitor.window"))).strftime("%Y-%m-%dT%H")
+        return [newest, *itertools.takewhile(lambda row: row["hour"] >= begin, labelled)]
     chosen, room = [], int(window)
-    for row in reversed(labelled):
+    for row in labelled:
         if not room:
             break
         labels = min(room, row["labels"])
@@ -74,20 +69,24 @@ def in_window(rows, window: str) -> list:
     return chosen
 
 
-def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows, until: str):
+def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, until: str):
     """The sequential test: the labels that are new since the last check, by day, then its verdict."""
     deployment = known.deployments[-1]
     setting = sequential_setting(conf)
     stints = unbroken(run, paths, known, setting)
     state = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None)
     fresh = first_state(run, paths, conf, known, setting)
-    days = new_days(rows, conf.task == "classification")
-    if state is None or limits(state) != limits(fresh) or corrected(rows):  # another floor, or other truths: all is judged again
-        state, days = fresh, new_days(since_deployment(rows, stints[0], state), conf.task == "classification")
+    unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
+    days = again = new_days(unfed, conf.task == "classification")
+    if state is None:
+        state = fresh
+    elif limits(state) != limits(fresh) or corrected(unfed):  # another floor, or other truths: all since the deployment is judged again
+        everything = db.outcomes(run.db, paths.name, known.live.number, stints[0].entry["time"][:13], until)
+        state, days = fresh, new_days(as_new(everything), conf.task == "classification")
     before = before_state(run, paths, conf, known, setting)
     for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
-    for day in new_days(rows, conf.task == "classification") if before else ():
+    for day in again if before else ():
         before = sequential.update(before, day.number, day.labels, day.losses, day.squares, setting)
     with db.transaction(run.db):
         db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
@@ -99,7 +98,8 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, rows
     bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(limits(state))
     floor = 1 - bound if higher else bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
     first = date.fromordinal(min(day.number for day in suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
-    return *recent(conf, known, rows, first), floor, decision.statistic, decision.limit, decision.verdict
+    labelled = db.labelled_hours(run.db, paths.name, known.live.number, until)
+    return *recent(conf, labelled, first), floor, decision.statistic, decision.limit, decision.verdict
 
 
 def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
@@ -145,26 +145,29 @@ def corrected(rows) -> bool:
     return any(row["fed_labels"] and row["labels"] == row["fed_labels"] and abs(row["losses"] - row["fed_losses"]) > 1e-9 for row in rows)
 
 
-def since_deployment(rows, deployment, state: sequential.State | None) -> list[dict]:
-    """The outcomes as if none had been fed, from the deployment on; at its first check only what is new, whenever it was predicted."""
-    if state is None:
-        return rows
-    return [{**row, "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in map(dict, rows) if row["hour"] >= deployment.entry["time"][:13]]
+def as_new(rows) -> list[dict]:
+    """The outcomes as if none had been fed."""
+    return [{**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in rows]
 
 
-def recent(conf: Config, known: Registry, rows, first: str) -> tuple[float | None, float | None, float | None, str | None, int]:
+def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float | None, float | None, float | None, str | None, int]:
     """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae), since when, and how many labels that is.
 
-    first: the day since when a drop is suspected, which then is the first of them. Whoever is told of a drop is not told
-    of the good days before it; days chosen for being bad look a little worse than they were.
+    labelled: the hours that have labels, the newest first. first: the day since when a drop is suspected, which then is the
+    first of them. Whoever is told of a drop is not told of the good days before it; days chosen for being bad look a little
+    worse than they were.
     """
-    days = sorted({row["hour"][:10] for row in rows if row["labels"]})
-    shown = [day for day in days if day >= first][-RECENT:]
-    chosen = [row for row in rows if shown and row["hour"][:10] >= shown[0]]
+    days, chosen, since = [], [], None
+    for row in labelled:
+        day = row["hour"][:10]
+        if day < first or len(days) == RECENT and day != days[-1]:
+            since = days[-1] if days else None
+            break
+        days += [day] if day not in days[-1:] else []
+        chosen.append(row)
     labels, losses, errors, squares = (sum(row[name] for row in chosen) for name in ("labels", "losses", "errors", "error_squares"))
     if not labels:
         return None, None, None, None, 0
-    since = shown[0] if shown != days else None
     if conf.task == "classification":
         low, high = sequential.wilson_interval(losses / labels, labels)
         return 1 - losses / labels, 1 - high, 1 - low, since, labels
@@ -233,7 +236,7 @@ def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry
 
 def last_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
     days: dict[str, list[float]] = {}
-    for row in db.outcomes(run.db, paths.name, version, "9999"):
+    for row in db.outcomes(run.db, paths.name, version, "", "9999"):
         sums = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
         for i, name in enumerate(("labels", "losses", "squares")):
             sums[i] += row[name]
