@@ -272,6 +272,31 @@ def logs(bench: Bench) -> None:
     bench.pairs(f"check, {LABELLED:,} new labels beside them", again, lambda number: bench.typed(whole), 2, "the floor reads it all with pandas")
 
 
+def years(bench: Bench) -> None:
+    """check: a day's new labels, and nothing new, beside a year of hourly logs and beside ten days"""
+    long, short = (apart(bench, name) for name in ("year", "ten-days"))
+    first = date(2024, 1, 1)
+    for one, days in ((long, 365), (short, 10)):
+        for back in range(days, 0, -1):
+            write_day(one, first - timedelta(days=back))
+        one.typed(one.script("check"))
+
+    def with_news(one: Bench, number: int) -> Cost:
+        write_day(one, first + timedelta(days=number))
+        return one.typed(one.script("check"))
+    beside = "the floor is beside ten days"
+    bench.pairs("check, a day's labels beside a year of hourly logs", lambda number: with_news(long, number), lambda number: with_news(short, number), 7, beside)
+    bench.pairs("check, nothing new, beside a year of hourly logs", lambda number: long.typed(long.script("check")), lambda number: short.typed(short.script("check")), 7, beside)
+
+
+def write_day(bench: Bench, day: date) -> None:
+    """Ten predictions an hour, and their labels."""
+    for log, text in (("predictions", "id,time,version,prediction,score\n" + "".join(f"{day}-{i},{day}T{i // 10:02d}:00:00Z,1,{answer(i)},0.75\n" for i in range(240))),
+                      ("labels", "id,label,time\n" + "".join(f"{day}-{i},{answer(i)},{day}T23:30:00Z\n" for i in range(240)))):
+        (bench.project / "data/cancer" / log).mkdir(parents=True, exist_ok=True)
+        (bench.project / "data/cancer" / log / f"{day}.csv").write_text(text)
+
+
 def write_log(bench: Bench) -> Path:
     log = bench.project / "data/cancer/predictions/2026-01-01.csv"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -491,7 +516,7 @@ def fill(bench: Bench) -> None:
 
 
 QUICK = (start, switch, record, drift, scoring, training)
-LONG = (report, logs, many, search, database)
+LONG = (report, logs, years, many, search, database)
 
 
 def line(row: Row) -> str:
