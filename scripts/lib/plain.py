@@ -48,6 +48,9 @@ class Block:
             if first is None:
                 pieces.append([""] * len(self))
                 continue
+            if first == 0 and last == self.commas.shape[1]:  # whole rows, which split at once
+                pieces.append((ascii_text or self.text.decode()).split("\n")[:-1])
+                continue
             bounds = zip(self.begins(first).tolist(), self.stops(last).tolist())
             pieces.append([ascii_text[a:b] for a, b in bounds] if ascii_text is not None else [self.text[a:b].decode() for a, b in bounds])
         return pieces[0] if len(pieces) == 1 else list(map(",".join, zip(*pieces)))
@@ -111,16 +114,14 @@ def split(block: bytes, header: Header) -> Block | None:
     if b"\0" in block or b"\r" in block or b"\n\n" in block or block.startswith((b"\n", b"\xef\xbb\xbf")) or not is_utf8(block):
         return None
     raw = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(raw == ord("\n"))
-    commas = np.flatnonzero(raw == ord(","))
-    width = len(header.names)
-    if len(commas) != len(ends) * (width - 1):
+    marks, width = np.flatnonzero((raw == ord(",")) | (raw == ord("\n"))), len(header.names)
+    if len(marks) % width:
         return None
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    commas = commas.reshape(len(ends), width - 1)
-    if width > 1 and ((commas[:, 0] < starts).any() or (commas[:, -1] > ends).any()):
+    marks = marks.reshape(-1, width)
+    ends = marks[:, -1]
+    if (raw[ends] != ord("\n")).any() or block.count(b"\n") != len(ends):
         return None
-    return Block(block, starts, commas, ends)
+    return Block(block, np.append(0, ends[:-1] + 1), marks[:, :-1], ends)
 
 
 def is_utf8(block: bytes) -> bool:
