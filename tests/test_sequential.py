@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
-from lib import outcomes, sequential
+from lib import bounds, config, outcomes, sequential
+from lib.tags import Deployment, Registry, Version
 from lib.wobble import Day, Wobble, WobbleConfig, cautious_variance, learn, log_likelihood_ratio, long_run_variance
 from lib.sequential import Config, State, decide, start, update
 
+ROOT = Path(__file__).resolve().parents[1]
 BOUND = 0.15
 YEAR, MONTH, NEVER = 365, 30, 10_000
 
@@ -276,6 +278,67 @@ def test_a_regression_error_at_its_bound_is_healthy():
 @pytest.mark.parametrize("mae, days", [(1.3, 12), (1.6, 5)])
 def test_a_regression_error_that_grows_is_found_within(mae, days):
     assert np.median(regression_alarms(13, mae, days=40, streams=15)) <= days
+
+
+LAWS = {  # absolute errors with a mean of 1
+    "normal": lambda rng, n: np.abs(rng.standard_normal(n)) * math.sqrt(math.pi / 2),
+    "exponential": lambda rng, n: rng.exponential(1, n),
+    "heavy": lambda rng, n: np.abs(rng.standard_t(3, n)) * math.pi / (2 * math.sqrt(3))}
+
+
+def held_to(holdout):
+    """(state of the test, unit of the errors) of a regression with these errors on its holdout and no limit of its own, as `make check` begins."""
+    conf = config.parse((ROOT / "models/diabetes/model.toml").read_text().replace("max = {mae = 50.0}", ""))
+    entry = {"mae": holdout.mean(), "clipped": bounds.clipped(holdout), "holdout_rows": len(holdout), "metric": "mae"}
+    known = Registry({1: Version("m", 1, "m/v1", "", "", "", entry)}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
+    return start(*bounds.of_live(conf, known)), bounds.yardstick(conf, known, 1)
+
+
+def days_to_alarm(seed, law, labels, streams, healthy, days, times=1.0, wobble=0.0, rho=0.0, at_the_bound=False):
+    """Of a regression with 400 rows of holdout; from day `healthy` on its errors are `times` as large. Its days wobble by this share of them.
+
+    at_the_bound: all errors are as large as makes their clipped mean the bound.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(streams):
+        state, unit = held_to(LAWS[law](rng, 400))
+        bound = min(each.bound for each in state.references)
+        many = LAWS[law](rng, 50_000) / (sequential.CLIP * unit)
+        scale = optimize.brentq(lambda size: np.minimum(size * many, 1).mean() - bound, 0.5, 4) if at_the_bound else 1.0
+        found.append(NEVER)
+        latent = rng.standard_normal()
+        for day in range(healthy + days):
+            latent = rho * latent + math.sqrt(1 - rho ** 2) * rng.standard_normal()
+            size = scale * math.exp(wobble * latent - wobble ** 2 / 2) * (times if day >= healthy else 1)
+            losses = np.minimum(size * LAWS[law](rng, labels) / (sequential.CLIP * unit), 1)
+            state = update(state, day, labels, losses.sum(), (losses ** 2).sum())
+            if decide(state).verdict == "dropped":
+                found[-1] = day - healthy + 1
+                break
+    return np.array(found)
+
+
+@pytest.mark.parametrize("law, labels, times, wobble, days", [
+    ("heavy", 50, 1.5, 0, 20), slow("normal", 50, 1.5, 0, 10), slow("exponential", 50, 1.5, 0, 20), ("exponential", 200, 1.5, 0, 8), slow("heavy", 200, 1.5, 0, 8),
+    slow("exponential", 1000, 1.5, 0, 4), slow("exponential", 200, 1.5, 0.1, 26), slow("normal", 50, 1.5, 0.1, 24), slow("heavy", 1000, 1.5, 0.1, 20),
+    slow("exponential", 200, 1.5, 0.2, 80), slow("normal", 200, 1.3, 0, 24), slow("exponential", 1000, 1.3, 0, 24), slow("exponential", 200, 2, 0.1, 6)])
+def test_half_as_much_error_again_is_found_within(law, labels, times, wobble, days):
+    """Twice the medians of 30 streams with 60 healthy days; half as much again was found in 10 to more than 120 days when a holdout's mae might grow by 40 %."""
+    found = days_to_alarm(17, law, labels, 11, 60, 2 * days, times, wobble)
+    assert np.median(found) <= days and (found > 0).all()
+
+
+@pytest.mark.parametrize("law, labels, wobble, rho", [
+    ("exponential", 50, 0, 0), slow("normal", 50, 0, 0), slow("heavy", 50, 0, 0), slow("heavy", 200, 0, 0), ("heavy", 50, 0.1, 0), slow("exponential", 200, 0.1, 0), slow("exponential", 1000, 0.1, 0),
+    slow("heavy", 50, 0.2, 0), slow("normal", 200, 0.2, 0), slow("normal", 200, 0.2, 0.5), slow("exponential", 50, 0.2, 0.5), slow("heavy", 1000, 0.2, 0.5)])
+def test_a_year_of_a_regression_at_its_bound_raises_at_most_half_an_alarm(law, labels, wobble, rho):
+    """Years with an alarm among 60: 0 to 20 %, the most with 50 labels a day and with days in runs."""
+    assert np.mean(days_to_alarm(18, law, labels, 15, YEAR, 0, 1.0, wobble, rho, at_the_bound=True) < NEVER) <= 0.5
+
+
+@pytest.mark.parametrize("law, labels, wobble, rho", [("heavy", 50, 0.2, 0.5), slow("normal", 200, 0.1, 0), slow("exponential", 1000, 0.2, 0.5), slow("heavy", 200, 0, 0)])
+def test_a_year_of_a_regression_as_good_as_its_holdout_raises_none(law, labels, wobble, rho):
+    assert np.mean(days_to_alarm(19, law, labels, 15, YEAR, 0, 1.0, wobble, rho) < NEVER) <= 0.1
 
 
 def test_an_error_as_a_loss_is_clipped_at_four_times_the_bound():

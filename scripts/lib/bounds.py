@@ -5,6 +5,7 @@ from lib.errors import UserError
 from lib.tags import Registry, Version
 
 MAE_SLACK = 1.5  # how many times its holdout mae a regression may reach, where neither a floor nor a threshold says
+MAE_TOLERANCE = 2.0  # the tolerance, as a share of an mae, over that of an accuracy: five points are a tenth of the errors of who is wrong half of the time, and more of anybody else's
 LEAST = 1e-150  # an mae of zero would be nothing to measure by
 
 
@@ -18,16 +19,20 @@ def acceptable(conf: Config, known: Registry, number: int) -> float | None:
 
 
 def slack(known: Registry, number: int) -> float:
-    return max(MAE_SLACK * known.versions[by_a_person(known, number)].entry["mae"], LEAST)
+    return MAE_SLACK * reached(known, number)
+
+
+def reached(known: Registry, number: int) -> float:
+    return max(known.versions[by_a_person(known, number)].entry["mae"], LEAST)
 
 
 def yardstick(conf: Config, known: Registry, number: int) -> float:
     """The mae that errors are measured by: CLIP times it is a loss of 1.
 
-    It goes by what the version reaches, where that is far below what it is allowed: beside a wide limit, an error that has
+    It goes by what the version reaches, where that is below what it is allowed: beside a wide limit, an error that has
     tripled would be a small loss still.
     """
-    return min(acceptable(conf, known, number), slack(known, number))
+    return min(acceptable(conf, known, number), reached(known, number))
 
 
 def of_live(conf: Config, known: Registry) -> tuple[float, float | None]:
@@ -76,7 +81,7 @@ def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     e = version.entry
     if conf.task == "regression":
         mean, labels = clipped_loss(e, sequential.CLIP * yardstick(conf, known, version.number))
-        return min(sequential.deployment_bound(mean * labels, labels, conf.monitor.tolerance), 1 - 1e-6)
+        return min(sequential.deployment_bound(mean * labels, labels, 0.0) * (1 + MAE_TOLERANCE * conf.monitor.tolerance), 1 - 1e-6)
     if "wrong" in e or e["metric"] == "accuracy":
         losses = e["wrong"] if "wrong" in e else (1 - e["value"]) * e["holdout_rows"]
     else:
@@ -86,7 +91,7 @@ def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
 
 def clipped(errors) -> dict:
     """errors: an array. What the absolute errors of a holdout come to when they are clipped as later ones will be: a few huge errors make an mae that clipped ones never reach."""
-    at = sequential.CLIP * MAE_SLACK * float(errors.mean())
+    at = sequential.CLIP * float(errors.mean())
     cut = errors.clip(max=at)
     return {"at": at, "mean": float(cut.mean()), "sd": float(cut.std())}
 

@@ -53,7 +53,7 @@ class Thresholds(Record):
 class Monitor(Record):
     rule: str = "sequential"             # or "simple": the mean of the window against the floor
     floor: float | None = None           # lowest accuracy, or largest mae; the threshold's, where there is none
-    tolerance: float = 0.05              # how far below the interval of its holdout accuracy the live accuracy may lie
+    tolerance: float = 0.05              # how far below the interval of its holdout accuracy the live accuracy may lie; an mae by twice this share above its own
     false_alarms_per_year: float = 0.5
     window: str = "24h"                  # of the simple rule: hours or days, or a number of labels
     min_labels: int = 30
