@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -388,6 +389,45 @@ def test_the_interval_of_the_current_loss_covers_the_truth_about_as_often_as_it_
         decision = decide(after_days(losses))
         covered.append(decision.low <= 0.12 <= decision.high)
     assert np.mean(covered) >= 0.85  # 0.95 less four standard errors of 0.022
+
+
+def taught_limits(wrong, days, tolerance=0.05):
+    """The bound from a holdout of 100 rows, and what it is after these days of (labels, losses)."""
+    conf = SimpleNamespace(task="classification", monitor=SimpleNamespace(tolerance=tolerance))
+    first = sequential.deployment_bound(wrong, 100, tolerance)
+    days = [Day(number, labels, losses, losses) for number, (labels, losses) in enumerate(days)]
+    return first, bounds.of_first_days(conf, start(first), days, Config())
+
+
+def test_two_weeks_of_labels_tell_more_than_a_small_holdout_and_set_the_bound_once():
+    first, later = taught_limits(15, [(200, 30)] * 15)
+    assert first > 0.26 and 0.21 < later < 0.25
+    assert taught_limits(15, [(200, 30)] * 14)[1] is None  # the fourteenth day may still get labels
+    assert taught_limits(15, [(200, 30)] * 15 + [(200, 60)] * 100)[1] == later
+    assert taught_limits(15, [(10, 1)] * 42)[1] is None  # pooled, until a day has thirty
+
+
+def test_the_first_weeks_of_days_that_wobble_leave_more_room():
+    assert taught_limits(15, [(200, 10), (200, 50)] * 8)[1] > taught_limits(15, [(200, 30)] * 15)[1] + 0.02
+
+
+@pytest.mark.parametrize("labels, inflation, days", [(200, 1, 16), slow(1000, 1, 12), slow(200, 3, 70)])
+def test_twelve_points_are_found_beside_a_holdout_of_a_hundred_rows(labels, inflation, days):
+    """Medians of 40 streams: 8 days, and 37 with wobble, where the holdout alone did not tell within 60."""
+    rng, found = np.random.default_rng(20), []
+    for losses in daily_losses(20, 11, 30 + days, labels, 0.15, inflation, after=0.27, change=30):
+        first, later = taught_limits(rng.binomial(100, 0.15), [(labels, loss) for loss in losses.tolist()])
+        found.append(first_alarm(losses, labels, state=start(min(first, later)), begin=30))
+    assert np.median(found) + 1 <= days
+
+
+@pytest.mark.parametrize("labels, inflation, rho", [(50, 1, 0), slow(200, 3, 0.5), slow(1000, 1, 0), slow(200, 10, 0)])
+def test_a_year_as_good_as_the_first_two_weeks_raises_next_to_none(labels, inflation, rho):
+    rng, found = np.random.default_rng(21), []
+    for losses in daily_losses(21, 20, YEAR, labels, 0.15, inflation, rho):
+        first, later = taught_limits(rng.binomial(100, 0.15), [(labels, loss) for loss in losses[:20].tolist()])
+        found.append(first_alarm(losses, labels, state=start(min(first, later))))
+    assert np.mean(np.array(found) < YEAR) <= 0.2
 
 
 # --- feeding ----------------------------------------------------------------------------------------------------

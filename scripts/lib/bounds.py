@@ -1,8 +1,12 @@
 """How wrong the live version may be: the floor that a person named, and what was reached when a person last deployed."""
+from collections.abc import Iterable
+from dataclasses import replace
+
 from lib import sequential
 from lib.config import Config
 from lib.errors import UserError
 from lib.tags import Registry, Version
+from lib.wobble import Day
 
 MAE_SLACK = 1.5  # how many times its holdout mae a regression may reach, where neither a floor nor a threshold says
 MAE_TOLERANCE = 2.0  # the tolerance, as a share of an mae, over that of an accuracy: five points are a tenth of the errors of who is wrong half of the time, and more of anybody else's
@@ -81,12 +85,29 @@ def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     e = version.entry
     if conf.task == "regression":
         mean, labels = clipped_loss(e, sequential.CLIP * yardstick(conf, known, version.number))
-        return min(sequential.deployment_bound(mean * labels, labels, 0.0) * (1 + MAE_TOLERANCE * conf.monitor.tolerance), 1 - 1e-6)
+        return tolerated(conf, sequential.deployment_bound(mean * labels, labels, 0.0))
     if "wrong" in e or e["metric"] == "accuracy":
         losses = e["wrong"] if "wrong" in e else (1 - e["value"]) * e["holdout_rows"]
     else:
         return None
-    return min(sequential.deployment_bound(losses, e["holdout_rows"], conf.monitor.tolerance), 1 - 1e-6)
+    return tolerated(conf, sequential.deployment_bound(losses, e["holdout_rows"], 0.0))
+
+
+def of_first_days(conf: Config, state: sequential.State, days: Iterable[Day], setting: sequential.Config) -> float | None:
+    """The same of what the live version showed in its first two weeks of days with labels, which tell more than a small holdout; None before they are over.
+
+    state: of the test at the deployment. The limit is set once: an average that went on with the days would follow a slow decline.
+    """
+    for day in days:
+        state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
+        if len(state.recent) == setting.window:
+            return tolerated(conf, sequential.decide(replace(state, today=None), setting).high)
+    return None
+
+
+def tolerated(conf: Config, loss: float) -> float:
+    more = MAE_TOLERANCE * conf.monitor.tolerance * loss if conf.task == "regression" else conf.monitor.tolerance
+    return min(loss + more, 1 - 1e-6)
 
 
 def clipped(errors) -> dict:

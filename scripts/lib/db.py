@@ -283,9 +283,9 @@ def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, bounds
         "corrections = corrections + excluded.corrections, error_squares = error_squares + excluded.error_squares, bound = excluded.bound", [(model, metric, bounds.get(row[0]), *row) for row in rows])
 
 
-def outcomes(connection: sqlite3.Connection, model: str, version: int, since: str, until: str) -> list[sqlite3.Row]:
-    """By hour, those of predictions made from `since` on and before `until`."""
-    return connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour >= ? AND hour < ? ORDER BY hour", (model, version, since, until)).fetchall()
+def outcomes(connection: sqlite3.Connection, model: str, version: int, since: str, until: str) -> Iterator[sqlite3.Row]:
+    """By hour, those of predictions made from `since` on and before `until`, read as they are asked for."""
+    return iter(connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour >= ? AND hour < ? ORDER BY hour", (model, version, since, until)))
 
 
 def unfed_outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:

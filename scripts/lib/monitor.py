@@ -75,18 +75,18 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
     setting = sequential_setting(conf)
     stints = unbroken(run, paths, known, setting)
     state = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None)
-    fresh = first_state(run, paths, conf, known, setting)
+    binary = conf.task == "classification"
+    fresh = first_state(run, paths, conf, known, setting, new_days(since_deployment(run, paths, known, stints[0], until), binary))
     unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
-    days = again = new_days(unfed, conf.task == "classification")
-    if state is None:
+    news = days = list(new_days(unfed, binary))
+    if state is None:  # at the first check of a deployment what is new, whenever it was predicted
         state = fresh
-    elif limits(state) != limits(fresh) or corrected(unfed):  # another floor, or other truths: all since the deployment is judged again
-        everything = db.outcomes(run.db, paths.name, known.live.number, stints[0].entry["time"][:13], until)
-        state, days = fresh, new_days(as_new(everything), conf.task == "classification")
+    elif limits(state) != limits(fresh) or corrected(unfed):  # another floor, or other truths: all is judged again
+        state, days = fresh, new_days(since_deployment(run, paths, known, stints[0], until), binary)
     before = before_state(run, paths, conf, known, setting)
     for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
-    for day in again if before else ():
+    for day in news if before else ():
         before = sequential.update(before, day.number, day.labels, day.losses, day.squares, setting)
     with db.transaction(run.db):
         db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
@@ -145,9 +145,10 @@ def corrected(rows) -> bool:
     return any(row["fed_labels"] and row["labels"] == row["fed_labels"] and abs(row["losses"] - row["fed_losses"]) > 1e-9 for row in rows)
 
 
-def as_new(rows) -> list[dict]:
-    """The outcomes as if none had been fed."""
-    return [{**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in rows]
+def since_deployment(run: Run, paths: ModelPaths, known: Registry, deployment: Deployment, until: str) -> Iterator[dict]:
+    """The outcomes from the deployment on, as if none had been fed."""
+    rows = db.outcomes(run.db, paths.name, known.live.number, deployment.entry["time"][:13], until)
+    return ({**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in rows)
 
 
 def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float | None, float | None, float | None, str | None, int]:
@@ -174,26 +175,23 @@ def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float 
     return errors / labels, *sequential.normal_interval(labels, errors, squares), since, labels
 
 
-def new_days(rows, binary: bool) -> list[Day]:
-    """What each day of predictions has gained in labels since it was last fed; a correction alone is no new label."""
-    days: dict[str, list[float]] = {}
-    for row in rows:
-        gained = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
-        gained[0] += row["labels"] - row["fed_labels"]
-        gained[1] += row["losses"] - row["fed_losses"]
-        gained[2] += row["squares"] - row["fed_squares"]
-    found = []
-    for day, (labels, losses, squares) in sorted(days.items()):
+def new_days(rows, binary: bool) -> Iterator[Day]:
+    """What each day of predictions has gained in labels since it was last fed; a correction alone is no new label. rows: by hour."""
+    for day, hours in itertools.groupby(rows, key=lambda row: row["hour"][:10]):
+        gained = [(row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"], row["squares"] - row["fed_squares"]) for row in hours]
+        labels, losses, squares = map(sum, zip(*gained))
         if labels > 0:  # corrections can push the sums out of what so many labels can have
             losses = min(max(losses, 0.0), float(labels))
             squares = losses if binary else min(max(squares, losses**2 / labels), losses)
-            found.append(Day(date.fromisoformat(day).toordinal(), labels, losses, squares))
-    return found
+            yield Day(date.fromisoformat(day).toordinal(), labels, losses, squares)
 
 
-def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State:
-    """The test at a deployment: against the floor and against the holdout, taught by the healthy days before."""
-    return taught(run, paths, known, sequential.start(*bounds.of_live(conf, known), setting))
+def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config, days: Iterator[Day]) -> sequential.State:
+    """The test at a deployment: against the floor, and against the holdout or the first days where they ask for more; taught by the healthy days before."""
+    floor, reached = bounds.of_live(conf, known)
+    state = taught(run, paths, known, sequential.start(floor, reached, setting))
+    shown = bounds.of_first_days(conf, state, days, setting)
+    return state if shown is None else taught(run, paths, known, sequential.start(floor, min(shown, reached or 1.0), setting))
 
 
 def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State) -> sequential.State:
