@@ -20,6 +20,7 @@ from lib.runs import Run
 
 WEEK = timedelta(days=7)
 HEALED = ("dropped", "refused", "rollback", "drift")  # alerts that a new version puts an end to
+SUSPECTED = 20.0  # evidence at which a periodic try asks what came since: a healthy model's reaches it on one day in twenty at most
 WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
 
@@ -137,9 +138,10 @@ def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -
 
 
 def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -> int:
-    """How many of the newest labelled rows are probably from after a drop. `reproduce` has no log to ask, and tells it."""
+    """How many of the newest labelled rows are probably from after a drop, raised or about to be. `reproduce` has no log to ask, and tells it."""
     told = os.environ.get("LEAN_SINCE_DROP")
-    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" else 0
+    suspected = finding.verdict == "dropped" or (finding.evidence or 0.0) >= SUSPECTED
+    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if suspected else 0
 
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
@@ -198,7 +200,7 @@ def note_once(run: Run, paths: ModelPaths, reason: str, wait: str) -> None:
 
 def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, reason: str, suspicious: int) -> int:
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
-    from lib import retraining, training
+    from lib import paired, retraining, training
     training.check_before_reading(conf)
     remote.refuse_behind(paths)
     features = paths.features.read_bytes() if paths.features.exists() else None
@@ -213,7 +215,7 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
         return 0
     training.record(run, candidate)
     strict = retraining.demanding(conf)
-    comparison, unable = training.against_production(paths, known.live, found, candidate)
+    comparison, unable = training.against_production(paths, known.live, found, candidate, paired.compare_sharply)
     candidate = replace(candidate, comparison=comparison, verdicts=training.judge(strict, candidate, comparison, known.live, unable))
     for gate in candidate.verdicts:
         print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")

@@ -514,6 +514,20 @@ def test_a_periodic_try_that_finds_nothing_better_wakes_nobody(live):
 
 
 @pytest.mark.slow
+def test_a_periodic_try_amid_a_drop_that_is_not_proved_yet_is_examined_on_what_came_since(live):
+    edit(live, "[columns]", '[retrain]\nevery = "1d"\n\n[columns]')
+    live.run("label", CSV=outcomes(live, 1))
+    for days in (1, 2):
+        later = (datetime.now(timezone.utc) + timedelta(days=days)).isoformat()
+        live.run("predict", CSV=world(live, 8 + days), OUT=live.root.parent / f"answers-{8 + days}.csv", LEAN_NOW=later)
+        live.run("label", CSV=outcomes(live, 8 + days, wrong=76), LEAN_NOW=later)
+    done = live.run("retrain", LEAN_NOW=later)
+    (evidence, alarm_at), = live.sql("SELECT evidence, alarm_at FROM checks")
+    assert 20 <= evidence < alarm_at
+    assert "on the same 200 rows" in done.stdout  # a third of the 600 since then, and not a quarter of all 900
+
+
+@pytest.mark.slow
 def test_a_periodic_try_waits_for_labels_and_keeps_no_small_parts(live):
     edit(live, "[columns]", '[retrain]\nevery = "1d"\n\n[columns]')
     live.run("label", CSV=outcomes(live, 1, rows=slice(0, 60)))

@@ -287,34 +287,36 @@ LAWS = {  # absolute errors with a mean of 1
     "heavy": lambda rng, n: np.abs(rng.standard_t(3, n)) * math.pi / (2 * math.sqrt(3))}
 
 
-def held_to(holdout):
-    """(state of the test, unit of the errors) of a regression with these errors on its holdout and no limit of its own, as `make check` begins."""
+def regression(holdout):
+    """(configuration, what is known) of a regression that is live with these errors on its holdout, and has no limit of its own."""
     conf = config.parse((ROOT / "models/diabetes/model.toml").read_text().replace("max = {mae = 50.0}", ""))
     entry = {"mae": holdout.mean(), "clipped": bounds.clipped(holdout), "holdout_rows": len(holdout), "metric": "mae"}
-    known = Registry({1: Version("m", 1, "m/v1", "", "", "", entry)}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
-    return start(*bounds.of_live(conf, known)), bounds.yardstick(conf, known, 1)
+    return conf, Registry({1: Version("m", 1, "m/v1", "", "", "", entry)}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
 
 
-def days_to_alarm(seed, law, labels, streams, healthy, days, times=1.0, wobble=0.0, rho=0.0, at_the_bound=False):
-    """Of a regression with 400 rows of holdout; from day `healthy` on its errors are `times` as large. Its days wobble by this share of them.
+def days_to_alarm(seed, law, labels, streams, healthy, days, times=1.0, wobble=0.0, rho=0.0, at_the_bound=False, holdout=400):
+    """As `make check` judges; from day `healthy` on the errors are `times` as large. The days wobble by this share of them.
 
     at_the_bound: all errors are as large as makes their clipped mean the bound.
     """
     rng, found = np.random.default_rng(seed), []
     for _ in range(streams):
-        state, unit = held_to(LAWS[law](rng, 400))
-        bound = min(each.bound for each in state.references)
-        many = LAWS[law](rng, 50_000) / (sequential.CLIP * unit)
-        scale = optimize.brentq(lambda size: np.minimum(size * many, 1).mean() - bound, 0.5, 4) if at_the_bound else 1.0
-        found.append(NEVER)
-        latent = rng.standard_normal()
+        conf, known = regression(LAWS[law](rng, holdout))
+        (floor, reached), unit = bounds.of_live(conf, known), sequential.CLIP * bounds.yardstick(conf, known, 1)
+        many = LAWS[law](rng, 50_000) / unit
+        scale = optimize.brentq(lambda size: np.minimum(size * many, 1).mean() - min(floor, reached), 0.5, 4) if at_the_bound else 1.0
+        latent, stream = rng.standard_normal(), []
         for day in range(healthy + days):
             latent = rho * latent + math.sqrt(1 - rho ** 2) * rng.standard_normal()
             size = scale * math.exp(wobble * latent - wobble ** 2 / 2) * (times if day >= healthy else 1)
-            losses = np.minimum(size * LAWS[law](rng, labels) / (sequential.CLIP * unit), 1)
-            state = update(state, day, labels, losses.sum(), (losses ** 2).sum())
+            losses = np.minimum(size * LAWS[law](rng, labels) / unit, 1)
+            stream.append(Day(day, labels, losses.sum(), (losses ** 2).sum()))
+        state = start(floor, min(reached, bounds.of_first_days(conf, start(floor, reached), stream, Config())))
+        found.append(NEVER)
+        for day in stream:
+            state = update(state, day.number, day.labels, day.losses, day.squares)
             if decide(state).verdict == "dropped":
-                found[-1] = day - healthy + 1
+                found[-1] = day.number - healthy + 1
                 break
     return np.array(found)
 

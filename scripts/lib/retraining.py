@@ -89,7 +89,7 @@ def since(conf: Config, rows: dataset.Rows, window: str, now: str) -> np.ndarray
 
 
 def better(conf: Config, challenger: Candidate, champion: Candidate) -> bool:
-    found = paired.compare(conf.metric, challenger.answers, champion.answers, 0.0, conf.evaluate.resamples, conf.train.seed)
+    found = paired.compare_sharply(conf.metric, challenger.answers, champion.answers, 0.0, conf.evaluate.resamples, conf.train.seed)
     return found.difference > 0 and found.p_better < SHORTEN_AT
 
 

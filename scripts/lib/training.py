@@ -125,8 +125,8 @@ def slice_labels(column: pd.Series) -> pd.Series:
     return column.astype(str)
 
 
-def against_production(paths: ModelPaths, live: tags.Version | None, found: list[Part], candidate: Candidate) -> tuple[Comparison | None, str]:
-    """Candidate and live version on holdout rows that neither learnt from; or None, and why not."""
+def against_production(paths: ModelPaths, live: tags.Version | None, found: list[Part], candidate: Candidate, compare=paired.compare) -> tuple[Comparison | None, str]:
+    """Candidate and live version on holdout rows that neither learnt from; or None, and why not. compare: of lib.paired."""
     conf = candidate.model.config
     if live is None:
         return None, "there is no live version to compare with"
@@ -144,7 +144,7 @@ def against_production(paths: ModelPaths, live: tags.Version | None, found: list
     if not scores.available((conf.metric,), production):
         return None, f"not compared: {live.name} gives no probabilities"
     ours = candidate.answers.at(mask)
-    return paired.compare(conf.metric, ours, production, conf.thresholds.margin, conf.evaluate.resamples, conf.train.seed), ""
+    return compare(conf.metric, ours, production, conf.thresholds.margin, conf.evaluate.resamples, conf.train.seed), ""
 
 
 def production_answers(paths: ModelPaths, live: tags.Version, found: list[Part], candidate: Candidate) -> tuple[np.ndarray, Answers] | None:
