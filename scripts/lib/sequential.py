@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass, replace
 
 from lib.wobble import (Day, Wobble, WobbleConfig, add, cautious_variance, dispersion, learn, log_likelihood_ratio,
-                        long_run_variance)
+                        long_run_variance, of_another)
 
 CLIP = 4.0  # absolute errors are clipped at this multiple of the mean absolute error that they are measured by
 
@@ -103,7 +103,8 @@ def start(floor, deployed=None, config=Config()):
 
 def taught_by(state, before):
     """The state with what the test of an earlier version has learnt of the wobble of healthy days; its evidence is not taken over."""
-    return replace(state, wobble=before.calm, calm=before.calm)
+    known = of_another(before.calm)
+    return replace(state, wobble=known, calm=known)
 
 
 def update(state, day, labels, losses, squares=None, config=Config()):

@@ -32,7 +32,8 @@ class Wobble:
     """How the day means move, as sums discounted by `memory`."""
     pooled: Day = Day(0)            # all labels
     days: float = 0.0
-    mean: float = 0.0               # of the day means
+    level: float = 0.0              # weight of the mean: days of the version that is live
+    mean: float = 0.0               # of their means
     last: tuple = (0.0, 0.0, 0.0)   # the day before: mean, its variance from the labels alone, weight
     smoothed: float = 0.0           # deviations from the mean, exponentially smoothed over `block` days
     noise: float = 0.0              # variance of `smoothed` from the labels alone
@@ -50,8 +51,8 @@ def learn(wobble, day, config):
     pooled = add(wobble.pooled, day, keep)
     noise = label_variance(pooled) / day.labels
     share = min(1.0, day.labels * days / pooled.labels)  # a day of few labels says little about its effect
-    if not wobble.days:
-        return replace(wobble, pooled=pooled, days=days, mean=mean, last=(mean, noise, share))
+    if not wobble.level:
+        return replace(wobble, pooled=pooled, days=days, level=1.0, mean=mean, last=(mean, noise, share))
     # An outage must not pass as wobble for months: beyond three standard deviations it counts no more (Huber 1964).
     # Of the first days any may be typical, so the limit is wide at first.
     spread = math.sqrt(cautious_variance(wobble, (wobble.energy, wobble.weight), config) + noise)
@@ -64,11 +65,17 @@ def learn(wobble, day, config):
     smoothed = wobble.smoothed + step * (mean - wobble.mean - wobble.smoothed)
     from_labels = (1 - step) ** 2 * wobble.noise + step ** 2 * noise
     gain = (1 - step) ** 2 * wobble.gain + step ** 2
+    level = keep * wobble.level + share
     return Wobble(
-        pooled, days, wobble.mean + share * (mean - wobble.mean) / (1 + weight), (mean, noise, share),
+        pooled, days, level, wobble.mean + share * (mean - wobble.mean) / level, (mean, noise, share),
         smoothed, from_labels, gain, keep * wobble.energy + share * (smoothed ** 2 - from_labels) / gain, weight,
         keep * wobble.short + pair * (squared - noise - last_noise) / 2,
         keep * wobble.short_weight + pair)
+
+
+def of_another(wobble):
+    """What is known of how days move, for a version whose level is its own: the step from one level to the other is no wobble."""
+    return replace(wobble, level=0.0, mean=0.0, last=(0.0, 0.0, 0.0), smoothed=0.0, noise=0.0, gain=0.0)
 
 
 def long_run_variance(wobble, settled, config):
