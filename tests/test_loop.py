@@ -483,6 +483,41 @@ def test_another_largest_mae_counts_every_error_anew(project):
 
 
 @pytest.mark.slow
+def test_what_a_version_shows_in_its_first_fourteen_days_is_what_it_is_held_to_from_then_on(project):
+    live_diabetes(project)
+    edit(project, "max = {mae = 50.0}", "", model="diabetes")
+    edit(project, "[columns]", "[monitor]\nmin_labels = 20\n\n[columns]", model="diabetes")
+    out, labels = project.root.parent / "out.csv", project.root.parent / "labels.csv"
+    rows = pd.read_csv(project.root / "data/diabetes/train/0001.csv")[:420]
+    rows.to_csv(project.root.parent / "rows.csv", index=False)
+    project.run("predict", MODEL="diabetes", CSV=project.root.parent / "rows.csv", OUT=out)
+    log, = (project.root / "data/diabetes/predictions").glob("*.csv")
+    header, *lines = log.read_text().splitlines(keepends=True)
+    log.unlink()
+    start = datetime.now(timezone.utc) + timedelta(days=1)
+    for day in range(14):  # as if thirty had been asked for each day
+        date = f"{start + timedelta(days=day):%Y-%m-%d}"
+        moved = "".join(re.sub(r"(?<=,)20\d\d-\d\d-\d\dT[^,]*Z(?=,1,)", f"{date}T10:00:00Z", line) for line in lines[30 * day:30 * day + 30])
+        (log.parent / f"{date}.csv").write_text(header + moved)
+    told = pd.DataFrame({"id": pd.read_csv(out)["id"], "label": rows["progression"]})
+    told.to_csv(labels, index=False)
+    project.run("label", MODEL="diabetes", CSV=labels)
+
+    def limit(days):
+        line = project.run("check", MODEL="diabetes", LEAN_NOW=(start + timedelta(days=days)).isoformat()).stdout
+        return float(re.search(r"limit ([\d.]+): healthy", line)[1])
+    holdout = limit(13)
+    assert limit(14) == holdout  # the fourteenth day may still get labels
+    rows[:60].to_csv(project.root.parent / "rows.csv", index=False)
+    project.run("predict", MODEL="diabetes", CSV=project.root.parent / "rows.csv", OUT=out, LEAN_NOW=(start + timedelta(days=14)).isoformat())
+    told[:60].assign(id=pd.read_csv(out)["id"]).to_csv(labels, index=False)
+    project.run("label", MODEL="diabetes", CSV=labels, LEAN_NOW=(start + timedelta(days=14)).isoformat())
+    shown = limit(15)
+    assert 1.1 * 38 < shown < 0.95 * holdout
+    assert limit(40) == shown
+
+
+@pytest.mark.slow
 def test_a_retraining_that_was_killed_before_it_was_noted_is_noted_by_the_next(live):
     changed_world(live)
     live.run("retrain")
