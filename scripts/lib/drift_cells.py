@@ -3,13 +3,15 @@ import numpy as np
 
 from lib.csvfile import FALSE, TRUE, missing_words
 
+NUMERIC = ("number", "integer")
+
 
 def typed(kind: str, cells):
     """What is compared: float64 (rows,), NaN where missing, for numbers and for the length of texts; else a list of labels, None where missing.
 
     cells: texts as a log has them, or the values of a training column, None where missing. kind: as in [columns] of model.toml.
     """
-    if kind in ("number", "integer"):
+    if kind in NUMERIC:
         return to_numbers(cells)
     labels = to_labels(cells, kind)
     if kind == "text":  # its words are beyond a check without a model

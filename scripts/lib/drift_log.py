@@ -3,9 +3,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib import predictions, recent
-from lib.drift_cells import typed
+from lib import logtable, predictions, recent
+from lib.drift_cells import NUMERIC, typed
 from lib.files import ModelPaths
+from lib.logtable import Table
 
 OWN = len(predictions.COLUMNS)
 
@@ -33,31 +34,39 @@ def read(paths: ModelPaths, profile: dict, version: int, since: str, live_since:
         start = start if start <= end[name] else 0  # shorter than it was: it has been replaced
         if found and found[1] < since[:10] or start == end[name]:
             continue
-        for header, block in recent.blocks(paths.predictions / name, start, end[name]):
-            chosen, old = select(block, len(header), str(version), since, live_since)
-            pieces.append(columns_of(chosen[max(0, len(chosen) + rows - most):], header, profile))
+        for header, lines in recent.pieces(paths.predictions / name, start, end[name]):
+            table = logtable.read(lines, len(header), paths.predictions / name)
+            chosen, old = select(table, version, since, live_since)
+            pieces.append(columns_of(table.part(chosen[max(0, len(chosen) + rows - most):]), header, profile))
             rows += pieces[-1].rows
             if rows >= most or old:
                 return joined(pieces[::-1], profile)
     return joined(pieces[::-1], profile)
 
 
-def select(rows: list[list[str]], width: int, version: str, since: str, live_since: str) -> tuple[list[list[str]], bool]:
-    """The rows of the version from `since` on; and whether to look no further back: there are none, nor was it live yet."""
-    whole = [row for row in rows if len(row) == width]
-    chosen = [row for row in whole if row[2] == version and row[1] >= since]
-    return chosen, bool(whole) and not chosen and max(row[1] for row in whole) < live_since
+def select(table: Table, version: int, since: str, live_since: str) -> tuple[np.ndarray, bool]:
+    """Which rows are of the version, from `since` on; and whether to look no further back: there are none, nor was it live yet."""
+    times = table.times(predictions.COLUMNS.index("time"))
+    chosen = np.flatnonzero((table.whole_numbers(predictions.COLUMNS.index("version")) == version) & (times >= since.encode()))
+    return chosen, len(times) > 0 and not len(chosen) and max(times.tolist()).decode("utf-8", "replace") < live_since
 
 
-def columns_of(rows: list[list[str]], header: list[str], profile: dict) -> Window:
-    if not rows:
+def columns_of(table: Table, header: list[str], profile: dict) -> Window:
+    if not len(table.begins):
         return Window(0, "", "", {}, {})
-    cells = list(zip(*rows))
-    absent = ("",) * len(rows)
-    features = dict(zip(header[OWN:], cells[OWN:]))
-    columns = {name: typed(base["type"], features.get(name, absent)) for name, base in profile["columns"].items()}
-    outputs = {name: typed(base["type"], cells[predictions.COLUMNS.index(name)]) for name, base in profile["outputs"].items()}
-    return Window(len(rows), min(cells[1]), max(cells[1]), columns, outputs)
+    features = dict(zip(header[OWN:], range(OWN, len(header))))
+    columns = typed_columns(table, profile["columns"], features)
+    outputs = typed_columns(table, profile["outputs"], {name: predictions.COLUMNS.index(name) for name in profile["outputs"]})
+    times = [time.decode("utf-8", "replace") for time in set(table.times(predictions.COLUMNS.index("time")).tolist())]
+    return Window(len(table.begins), min(times), max(times), columns, outputs)
+
+
+def typed_columns(table: Table, profiles: dict, places: dict[str, int]) -> dict:
+    """name -> its rows as drift_cells.typed gives them; missing in each row where the table lacks the column."""
+    numeric = [name for name, base in profiles.items() if base["type"] in NUMERIC and name in places]
+    numbers = dict(zip(numeric, table.numbers([places[name] for name in numeric])))
+    return {name: typed(base["type"], numbers[name] if name in numbers else table.texts(places[name]) if name in places else [None] * len(table.begins))
+            for name, base in profiles.items()}
 
 
 def joined(pieces: list[Window], profile: dict) -> Window:

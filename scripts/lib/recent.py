@@ -19,6 +19,11 @@ START = re.compile(rb"\n(?=[^\n]*?,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ,\d+,)")
 
 def blocks(path: Path, start: int, end: int) -> Iterator[tuple[list[str], list[list[str]]]]:
     """(header, rows as lists of texts) from the end of a stretch of a log back to its start. UserError where it is no CSV."""
+    return ((header, parsed(piece, path)) for header, piece in pieces(path, start, end))
+
+
+def pieces(path: Path, start: int, end: int) -> Iterator[tuple[list[str], bytes]]:
+    """The same as (header, bytes of whole lines)."""
     with open(path, "rb") as file:
         first = file.readline()
         while first.count(b'"') % 2 and len(first) < end:  # a column's name with a line end in it
@@ -35,14 +40,13 @@ def blocks(path: Path, start: int, end: int) -> Iterator[tuple[list[str], list[l
                 size *= 2
                 continue
             cut = found.end() if found else 0
-            text = content[cut:content.rfind(b"\n") + 1].decode("utf-8", "replace")  # without a line that is torn
-            yield header, parsed(text, path)
+            yield header, content[cut:content.rfind(b"\n") + 1]  # without a line that is torn
             end, size = at + cut, BLOCK
 
 
-def parsed(text: str, path: Path) -> list[list[str]]:
+def parsed(piece: bytes, path: Path) -> list[list[str]]:
     try:
-        return list(csv.reader(io.StringIO(text, newline="")))
+        return list(csv.reader(io.StringIO(piece.decode("utf-8", "replace"), newline="")))
     except csv.Error as error:
         raise UserError(f"{path} can't be read as a prediction log ({error}).") from None
 
