@@ -3,19 +3,30 @@ import numpy as np
 
 from lib.logfields import CUT, HIGH, SIX, ZEROS, as_float, eight_digits
 
-PAD = 32  # bytes behind the block that are looked at with its last field
+STEP = 8192  # fields at a time: their arrays stay in the cache
+PAD = 32  # bytes behind the block: the words that belong to its last field are looked up there
 DOTS, ONES, TOPS = (np.uint64(int(byte * 8, 16)) for byte in ("2E", "01", "80"))
 SPLIT = float((1 << 27) + 1)  # cuts a float64 into two of 26 bits (Dekker 1971)
 DOUBT = 1e-23  # more than `longer` may be off before it rounds
 
 
 def numbers(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """float() of each field, shape (fields,); NaN where it is no number.
-
-    At once: up to seven digits, then up to 24 after the point. What is written otherwise, and the few whose last bit is in
-    doubt, one by one.
-    """
+    """float() of each field, shape (fields,); NaN where it is no number."""
     words = np.ndarray((len(block) + PAD - 7,), "<u8", block + b"\0" * PAD, strides=(1,))  # the eight bytes from each byte on
+    found = np.empty(len(begins))
+    for at in range(0, len(begins), STEP):
+        part = slice(at, at + STEP)
+        found[part], usual = at_once(words, begins[part], stops[part])
+        rest = at + np.flatnonzero(~usual)
+        found[rest] = one_by_one([block[begin:stop] for begin, stop in zip(begins[rest].tolist(), stops[rest].tolist())])
+    return found
+
+
+def at_once(words: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers, and which of them are right: those of up to seven digits, then up to 24 after the point, and NaN for an empty field.
+
+    What is written otherwise, and the few whose last bit is in doubt, are not.
+    """
     heads = words[begins]
     negative = heads & np.uint64(0xFF) == ord("-")
     lengths = stops - begins - negative
@@ -27,7 +38,7 @@ def numbers(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
     decimals = lengths - (before >> 3) - 1
     points = stops - decimals
     whole, usual = digits(heads << (64 - before) | ZEROS >> before, 8)
-    first, fine = digits(words[np.minimum(points, len(block))], decimals)
+    first, fine = digits(words[points], decimals)
     usual &= fine & (before < 64) & (lengths > (decimals >= 0)) & (decimals <= 24)
     whole = whole * 1e8 + first
     found = whole / 1e8  # below 2**53 over a power of ten: rounded once, as float() does
@@ -35,10 +46,9 @@ def numbers(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
     if len(long):
         found[long], usual[long] = longer(whole[long], words, points[long], decimals[long])
     np.negative(found, out=found, where=negative)
-    found[~usual] = np.nan
-    rest = np.flatnonzero(~usual & (stops > begins))
-    found[rest] = one_by_one([block[begin:stop] for begin, stop in zip(begins[rest].tolist(), stops[rest].tolist())])
-    return found
+    empty = stops == begins
+    found[empty] = np.nan
+    return found, usual | empty
 
 
 def one_by_one(cells: list[bytes]) -> np.ndarray:
@@ -58,7 +68,7 @@ def digits(words: np.ndarray, count) -> tuple[np.ndarray, np.ndarray]:
 def longer(whole: np.ndarray, words: np.ndarray, points: np.ndarray, decimals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """whole / 1e8 and the decimals from the ninth on, added as pairs of float64 (Dekker 1971); and whether the rounding is certain."""
     second, fine = digits(words[points + 8], decimals - 8)
-    third, good = digits(words[np.minimum(points + 16, len(words) - 1)], decimals - 16)
+    third, good = digits(words[points + 16], decimals - 16)
     near = whole / 1e8
     high = near * SPLIT
     high -= high - near

@@ -67,9 +67,19 @@ def code(column: dict, values):
 
 def place(values: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The ordered cell of each value: 2j between point j-1 and point j, 2j+1 on point j; a cell past the last for NaN."""
-    left = np.searchsorted(points, values)
+    left = below(points, values)
     on_point = points[np.minimum(left, len(points) - 1)] == values
     return np.where(np.isnan(values), 2 * len(points) + 1, 2 * left + on_point)
+
+
+def below(points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """np.searchsorted(points, values), 0 for NaN: halved for all values at once, without the branches that a processor guesses wrong."""
+    size = 1 << len(points).bit_length()
+    points = np.append(points, np.full(size - len(points), np.inf))
+    found = np.zeros(len(values), np.intp)
+    while size := size >> 1:
+        found += (points[size - 1:].take(found) < values) * size
+    return found
 
 
 def count_cells(index: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -8,8 +8,6 @@ uncorrelated (a U, or sizes that go together while the signs do not). It needs n
 What the residuals of drift_relations see of correlations they see with fewer rows, since they are fitted on all of the training
 rows; of these a sample is kept in the baseline here, as ranks in LEVELS steps, one character each.
 """
-import string
-
 import numpy as np
 
 from lib.drift_measures import Measured, rank_shift
@@ -18,8 +16,9 @@ from lib.drift_relations import score_matrix, score_names
 ROWS = 2_000  # of either sample at most: two kB a column in the baseline
 FEWEST = 20  # of either sample
 LEVELS = 32
-DIGITS = string.digits + string.ascii_lowercase[:LEVELS - 10]
-ASCII = np.frombuffer(DIGITS.encode(), np.uint8)  # in ascending order
+DIGITS = "0123456789abcdefghijklmnopqrstuv"
+LEVEL_OF = np.zeros(256, np.int8)  # by a digit's byte
+LEVEL_OF[list(DIGITS.encode())] = np.arange(LEVELS)
 STEPS = 10  # scores, squares and products in the discriminant
 RIDGE = 1e-3
 GOLDEN = 0.6180339887498949
@@ -45,7 +44,7 @@ def domain_classifier(kept: dict, columns: dict, coded: dict, rows: int) -> tupl
     if rows < FEWEST:
         return None
     names = [tuple(name) for name in kept["names"]]
-    before = np.column_stack([np.searchsorted(ASCII, np.frombuffer(line.encode(), np.uint8)).astype(np.int8) for line in kept["rows"]])
+    before = np.array([LEVEL_OF[np.frombuffer(line.encode(), np.uint8)] for line in kept["rows"]]).T
     now = _levels(score_matrix(names, columns, _part(coded, _choose(rows))))
     terms, owners = _terms(np.concatenate([before, now]))
     is_now = np.repeat([False, True], [len(before), len(now)])
@@ -81,7 +80,7 @@ def _half(rows: int) -> np.ndarray:
 def _terms(levels) -> tuple[np.ndarray, list[int]]:
     """(rows, terms) standardised over both samples: each score, and its square where it has more than two values; and whose they are."""
     scores = _standard(levels.astype(np.float32))
-    curved = [j for j in range(levels.shape[1]) if len(np.unique(levels[:, j])) > 2]
+    curved = np.flatnonzero(((levels > levels.min(0)) & (levels < levels.max(0))).any(0)).tolist()
     return np.hstack([scores, _standard(scores[:, curved] ** 2)]), [*range(levels.shape[1]), *curved]
 
 
@@ -110,7 +109,7 @@ def _learn(terms, wanted) -> tuple[list[tuple[int, ...]], np.ndarray]:
     spread[np.tril_indices(len(spread))] = np.inf
     spread[spread < 1e-3] = np.inf  # two halves of one yes-or-no column: their product is constant
     picks, chosen, left = [], np.empty((rows, 0), np.float32), wanted
-    weights = np.empty(0)
+    weights = np.empty(0, np.float32)  # as all else is: mixed with float64, the products take three times as long
     for _ in range(STEPS):
         single = (left @ terms / rows) ** 2
         product = ((terms * left[:, None]).T @ terms / rows - mean * left.mean()) ** 2 / spread
@@ -120,6 +119,6 @@ def _learn(terms, wanted) -> tuple[list[tuple[int, ...]], np.ndarray]:
         picks.append(pick)
         term = terms[:, pick].prod(1)
         chosen = np.column_stack([chosen, term - term.mean()])
-        weights = np.linalg.solve(chosen.T @ chosen / rows + RIDGE * np.eye(len(picks)), chosen.T @ wanted / rows)
+        weights = np.linalg.solve(chosen.T @ chosen / rows + RIDGE * np.eye(len(picks), dtype=np.float32), chosen.T @ wanted / rows)
         left = wanted - chosen @ weights
     return picks, weights

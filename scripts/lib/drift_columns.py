@@ -1,6 +1,4 @@
 """Measures one column of the current window against its baseline profile."""
-from dataclasses import replace
-
 import numpy as np
 
 from lib.drift_labels import measure_labels
@@ -12,7 +10,7 @@ from lib.drift_tails import exceedance_tail
 
 def measure_column(name: str, base: dict, coded, values, floors: Floors) -> list[Measure]:
     rows = len(values)
-    missing = sum(v is None for v in values) if isinstance(values, list) else int(np.isnan(values).sum())
+    missing = values.count(None) if isinstance(values, list) else int(np.isnan(values).sum())
     found = [_missing(name, base, rows, missing, floors)]
     if not base.get("valid") or missing == rows:
         return found
@@ -22,7 +20,7 @@ def measure_column(name: str, base: dict, coded, values, floors: Floors) -> list
         more = measure_labels(name, base, coded, rows - missing, floors)
     else:
         more = measure_numbers(name, base, coded, np.sort(values)[:rows - missing], floors)  # NaN comes last
-    return found + ([replace(measure, of="length") for measure in more] if base["type"] == "text" else more)
+    return found + ([measure.but(of="length") for measure in more] if base["type"] == "text" else more)
 
 
 def _missing(name, base, rows, missing, floors) -> Measure:

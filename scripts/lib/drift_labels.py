@@ -1,4 +1,6 @@
 """A category column of the current window against its baseline: shares, categories never seen, categories gone."""
+from collections import Counter
+
 import numpy as np
 
 from lib import drift_measures as measures
@@ -7,10 +9,8 @@ from lib.drift_tails import exceedance_tail
 
 
 def measure_labels(name, base, labels, valid, floors) -> list[Measure]:
-    tally = {}
-    for label in labels:
-        if label is not None:
-            tally[label] = tally.get(label, 0) + 1
+    tally = Counter(labels)
+    del tally[None]
     baseline = np.array(base["counts"] + [base["other"]], float)
     known = np.array([tally.get(label, 0) for label in base["labels"]] + [0], float)
     unseen = {label: count for label, count in tally.items() if label not in set(base["labels"])}

@@ -1,18 +1,16 @@
 """The window of rows that `make drift` looks at: the newest of the prediction log that one version scored."""
-from dataclasses import dataclass
-
 import numpy as np
 
 from lib import logtable, predictions, recent
-from lib.drift_cells import NUMERIC, typed
+from lib.drift_cells import NUMERIC, to_numbers, typed
 from lib.files import ModelPaths
 from lib.logtable import Table
+from lib.record import Record
 
 OWN = len(predictions.COLUMNS)
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Record):
     """Rows that one version scored: its features and its outputs, as drift_cells.typed gives them."""
 
     rows: int
@@ -64,8 +62,8 @@ def columns_of(table: Table, header: list[str], profile: dict) -> Window:
 def typed_columns(table: Table, profiles: dict, places: dict[str, int]) -> dict:
     """name -> its rows as drift_cells.typed gives them; missing in each row where the table lacks the column."""
     numeric = [name for name, base in profiles.items() if base["type"] in NUMERIC and name in places]
-    numbers = dict(zip(numeric, table.numbers([places[name] for name in numeric])))
-    return {name: typed(base["type"], numbers[name] if name in numbers else table.texts(places[name]) if name in places else [None] * len(table.begins))
+    numbers = dict(zip(numeric, to_numbers(table.numbers([places[name] for name in numeric]))))
+    return {name: numbers[name] if name in numbers else typed(base["type"], table.texts(places[name]) if name in places else [None] * len(table.begins))
             for name, base in profiles.items()}
 
 

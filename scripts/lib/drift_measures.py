@@ -4,18 +4,17 @@ A number column is cut at its stored baseline quantiles into ordered cells: belo
 the gap to the next, and so on. The counts in them are exact, so each test holds whatever the number of points;
 fewer points only cost a little power (at most one gap's share in D).
 """
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
 from lib.drift_tails import chi2_tail, hypergeometric_tail, kolmogorov_tail, normal_tails
+from lib.record import Record
 
 LUMP_BELOW = 5  # expected counts under five are pooled (Cochran 1954)
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Record):
     value: float  # the effect, not the statistic: free of the sample size
     p: float
 
@@ -133,7 +132,8 @@ def quantile_bins(baseline, current, bins: int = 10):
     # A cell without baseline rows joins the next one that has some: it must not be an empty bin of its own.
     filled = np.flatnonzero(baseline)
     place = place[filled[np.minimum(np.searchsorted(filled, np.arange(len(place))), len(filled) - 1)]]
-    return tuple(np.bincount(place, counts)[np.unique(place)] for counts in (baseline, current))
+    used = np.bincount(place) > 0
+    return tuple(np.bincount(place, counts)[used] for counts in (baseline, current))
 
 
 def population_stability_index(baseline, current) -> float:
@@ -158,9 +158,11 @@ def wasserstein(points, baseline_cells, values, sd: float) -> float:
     """
     cumulated = np.concatenate([[0.0], np.cumsum(baseline_cells)]) / baseline_cells.sum()
     edges, heights = np.repeat(points, 2), cumulated[1:-1]
-    below = np.searchsorted(values, points)
-    grid = np.insert(values, below, points)
+    is_value = np.ones(len(values) + len(points), bool)
+    is_value[np.searchsorted(values, points) + np.arange(len(points))] = False
+    grid = np.empty(len(is_value))
+    grid[is_value], grid[~is_value] = values, points
     middles = grid[:-1] / 2 + grid[1:] / 2
     baseline_cdf = np.interp(middles, edges, heights)
-    current_cdf = np.cumsum(np.insert(np.ones(len(values)), below, 0.0))[:-1] / len(values)
+    current_cdf = np.cumsum(is_value)[:-1] / len(values)
     return float((np.abs(baseline_cdf - current_cdf) * np.diff(grid)).sum() / sd)

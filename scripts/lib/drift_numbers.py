@@ -40,12 +40,12 @@ def _ranges(name, base, known, floors) -> list[Measure]:
     """Rows outside the training range, and rows outside it by more than its whole width: wrong units, not a new season."""
     low, high, n, m = base["min"], base["max"], base["valid"], len(known)
     width = high / 2 - low / 2  # halves: the width itself may overflow
+    below, above = known[:np.searchsorted(known, low)], known[np.searchsorted(known, high, "right"):]
     with np.errstate(all="ignore"):
-        beyond = np.maximum(low / 2 - known / 2, known / 2 - high / 2)
-    out, far = int((beyond > 0).sum()), int((beyond > width).sum())
-    sides = max(int((known < low).sum()), int((known > high).sum()))
+        far = int((low / 2 - below / 2 > width).sum() + (above / 2 - high / 2 > width).sum())
+    out = len(below) + len(above)
     extremes = float(known[0]), float(known[-1])
-    p_out = min(1.0, 2 * exceedance_tail(sides, m, n))
+    p_out = min(1.0, 2 * exceedance_tail(max(len(below), len(above)), m, n))
     p_far = min(1.0, 2 * exceedance_tail(far, m, n, 1))
     return [
         Measure(name, "out of range", out / m, p_out, "drift", floors.out_of_range, (low, high), extremes),
@@ -72,8 +72,10 @@ def _scale(name, points, baseline, known, p, floors, middles) -> Measure:
 
 
 def _mean_log(sizes, weights) -> float:
-    filled = (sizes > 0) & (weights > 0)
-    return float(np.average(np.log10(sizes[filled]), weights=weights[filled])) if filled.any() else 0.0
+    """The mean power of ten, weighted; of what is 0 none counts."""
+    logs = np.log10(sizes, out=np.zeros(len(sizes)), where=sizes > 0)
+    total = float(weights[sizes > 0].sum())
+    return float(logs @ weights) / total if total else 0.0
 
 
 def _median(points, baseline) -> float:

@@ -1,5 +1,5 @@
 """What the parts of the drift check hand to one another: measures of one column with their p-values, the smallest change that matters, what it came to."""
-from dataclasses import dataclass
+from lib.record import Record
 
 PROFILE_FORMAT = 2  # of baseline.json; a version with an earlier one can't be checked
 RELATIONS = ("residual shift", "residual spread", "slope")  # how a column goes with the others
@@ -7,8 +7,7 @@ OUTPUTS = ("(prediction)", "(score)")
 TOGETHER = "(all columns)"  # where a measure is of whole rows
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(Record):
     column: str
     measure: str
     value: float
@@ -22,8 +21,7 @@ class Measure:
     of: str = ""  # "length": of a text, not the text itself
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Record):
     """What one check of a model's newest rows came to."""
 
     verdict: str  # quality, drift or ok; unknown where there was nothing to judge, or too little
@@ -31,8 +29,7 @@ class Look:
     words: str = ""  # the worst finding
 
 
-@dataclass(frozen=True)
-class Floors:
+class Floors(Record):
     """Smallest change that matters, as a share of rows or as AUC - 1/2; a shift of 0.1 sd in a normal column is 0.03."""
 
     column: float = 0.025

@@ -5,7 +5,6 @@ Here a finding needs a p-value that survives the false-discovery control over ev
 1995) at the level that a year of checks may spend, and an effect that would matter.
 """
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from lib.drift_classifier import domain_classifier
 from lib.drift_columns import measure_column
 from lib.drift_records import OUTPUTS, TOGETHER, Floors, Measure
 from lib.drift_relations import compare_relations
+from lib.record import Record
 
 HOURS = 8760  # in a year
 SAVED = 0.1  # of a year's false alarms, for checks that come seldom
@@ -23,11 +23,10 @@ WEIGHTS = {"rank shift": 3, "categories": 3, "residual shift": 2, "slope": 2, "d
            "unseen category": 3, "missing share": 2, "turned constant": 0.5, "left constant": 0.5, "not whole": 0.5}
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Record):
     level: float = 0.5 / HOURS  # chance of a false alarm in one look; drift and data quality get half each, so that neither's rules dilute the other's
     floors: Floors = Floors()
-    limits: Mapping = field(default_factory=dict)  # psi, js, ks_p, …: these then decide on drift instead
+    limits: Mapping = {}  # psi, js, ks_p, …: these then decide on drift instead
 
 
 def spend(false_alarms_per_year: float, left: float | None, hours: float) -> tuple[float, float]:
@@ -44,8 +43,7 @@ def spend(false_alarms_per_year: float, left: float | None, hours: float) -> tup
     return level, max(0.0, saved - level)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Record):
     measure: Measure
     p_corrected: float | None
     limit: float | None
@@ -58,8 +56,7 @@ class Finding:
         return rank, -abs(self.measure.value) / (self.measure.floor or 0.01)
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Record):
     rows: int
     verdict: str  # quality, drift or ok
     findings: tuple[Finding, ...]  # worst first
@@ -85,7 +82,7 @@ def measure_window(profile: dict, window: Mapping, outputs: Mapping, rows: int, 
     for name, base in profile["outputs"].items():
         if name in outputs:
             found = measure_column(f"({name})", base, code(base, outputs[name]), outputs[name], floors)
-            measured += [replace(measure, family="drift") for measure in found]  # whatever the model says, it says nothing of the rows
+            measured += [measure.but(family="drift") for measure in found]  # whatever the model says, it says nothing of the rows
     if profile["relations"]:
         found = compare_relations(profile["relations"], profile["columns"], coded)
         measured += [Measure(name, what, m.value, m.p, "drift", floors.residual if what == "residual shift" else floors.relation) for name, what, m in found]
