@@ -11,8 +11,9 @@ import drift_study as simulation
 from drift_study import as_window, types_of
 from lib import drift_measures as measures
 from lib import drift_tails as tails
-from lib.drift_cells import count_cells, place, to_labels, to_numbers, typed
+from lib.drift_cells import below, count_cells, place, to_labels, to_numbers, typed
 from lib.drift_records import Measure
+from lib.drift_relations import _count as relations_count
 from lib.drift_verdict import Rules, compare, false_discovery, spend
 from lib.drift_words import classified as classified_words
 from lib.drift_words import describe
@@ -132,6 +133,26 @@ def test_chi_squared_and_the_likelihood_ratio_are_scipys(baseline, current):
     ratio = stats.chi2_contingency([b, c], correction=False, lambda_="log-likelihood")
     assert measures.chi_squared(b, c).p == pytest.approx(pearson.pvalue)
     assert measures.likelihood_ratio(b, c).p == pytest.approx(ratio.pvalue)
+
+
+TABLES_OF = {"one share of six": ([0.05, 0.1, 0.15, 0.2, 0.25, 0.25], [0, 0, 0, 0.1, 0, 0]), "all of four": ([0.25] * 4, [0.05, 0.05, -0.05, -0.05]), "one of two": ([0.1, 0.9], [0.05, -0.05])}
+
+
+@pytest.mark.parametrize("case", list(TABLES_OF))
+def test_shares_keep_to_their_level_and_are_found_where_one_moved_or_all(rng, case):
+    before, by = (np.array(each) for each in TABLES_OF[case])
+    after = before + by if by.sum() == 0 else (before + by) / (1 + by.sum())
+    same, moved = ([measures.category_shares(rng.multinomial(2000, before).astype(float), rng.multinomial(rows, shares).astype(float)).p for _ in range(checks)]
+                   for rows, shares, checks in ((200, before, 1500), (2000, after, 100)))
+    for level in (0.05, 0.01):
+        assert np.mean(np.array(same) <= level) <= level + 4 * np.sqrt(level * (1 - level) / 1500)
+    assert np.mean(np.array(same) <= 0.05) >= 0.04  # nor far below it: what finds the same is not paid for twice
+    assert np.mean(np.array(moved) <= 1e-3) >= 0.75
+
+
+@pytest.mark.parametrize("p_values, mean", [([0.01] * 7, 0.01), ([1e-9, 1], 2e-9), ([0.2, 0.0], 0.0), ([1.0, 1.0, 1.0], 1.0)])
+def test_the_harmonic_mean_is_the_common_p_value_or_that_of_the_one_that_counts(p_values, mean):
+    assert measures.harmonic_mean(p_values) == pytest.approx(mean, rel=1e-6, abs=1e-290)
 
 
 def test_categories_that_expect_fewer_than_five_are_lumped():
@@ -386,6 +407,15 @@ def test_a_baseline_of_nothing_or_of_one_row_is_no_alarm(rows):
 
 def test_a_column_that_the_window_lacks_is_missing_in_every_row():
     assert found(verdict_of({"a": range(500), "b": range(500)}, {"a": [str(i) for i in range(500)]})) >= {("b", "missing share")}
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 128, 129])
+def test_cells_are_found_as_a_search_finds_them(rng, points):
+    points = np.unique(rng.normal(size=points).round(1))
+    values = np.concatenate([rng.normal(size=500).round(1), points, [np.inf, -np.inf, 1e308]])
+    assert below(points, values).tolist() == np.searchsorted(points, values).tolist()
+    assert place(np.append(values, np.nan), points)[-1] == 2 * len(points) + 1
+    assert relations_count(points, values).tolist() == np.bincount(np.searchsorted(points, values), minlength=len(points) + 1).tolist()
 
 
 CELLS = [("", np.nan), (None, np.nan), ("1", 1), (" 2.5 ", 2.5), ("NA", np.nan), ("inf", np.nan), ("x", np.nan), (7, 7)]

@@ -88,16 +88,21 @@ def likelihood_ratio(baseline, current) -> Measured:
 
 
 def category_shares(baseline, current) -> Measured:
-    """All shares at once by the likelihood ratio, and each against the rest by Fisher's exact test, Bonferroni over the categories;
-    the smaller p-value of the two, doubled. One share that moved among many shows in the second, many in the first.
-    With five expected the likelihood ratio of a single share is ten times too small in the tail."""
+    """All shares at once by the likelihood ratio, and each against the rest by Fisher's exact test: the harmonic mean of the p-values
+    (Wilson 2019), half of the weight on the one, half shared by the others. One share that moved among many shows in the second,
+    many in the first.
+
+    However they depend, the mean of small p-values keeps to its level; it wastes less than Bonferroni on what finds the same.
+    """
     every = likelihood_ratio(baseline, current)
     b, c = lump_rare(baseline, current)
-    if len(b) < 3:
-        return every
-    n, m = b.sum(), c.sum()
-    each = min(exact_share(int(y), int(m), int(x), int(n)) for x, y in zip(b, c))
-    return Measured(every.value, min(1.0, 2 * min(every.p, len(b) * each)))
+    n, m = int(b.sum()), int(c.sum())
+    each = [exact_share(int(y), m, int(x), n) for x, y in zip(b, c)]
+    return Measured(every.value, harmonic_mean([every.p] * len(each) + each))
+
+
+def harmonic_mean(p_values) -> float:
+    return len(p_values) / sum(1 / max(p, 1e-300) for p in p_values)
 
 
 def exact_share(hits: int, rows: int, baseline_hits: int, baseline_rows: int) -> float:

@@ -19,7 +19,7 @@ HOURS = 8760  # in a year
 SAVED = 0.1  # of a year's false alarms, for checks that come seldom
 SPENT = 0.2  # of what is saved, by one check
 # Shares of the level: more for what changes most often and shows in no other measure, little for what shows in others too.
-WEIGHTS = {"rank shift": 3, "categories": 3, "residual shift": 2, "slope": 2, "domain classifier": 2, "outputs": 2, "out of range": 0.25, "vanished category": 0.25,
+WEIGHTS = {"rank shift": 3, "categories": 6, "residual shift": 2, "slope": 2, "domain classifier": 2, "outputs": 2, "out of range": 0.25, "vanished category": 0.25,
            "unseen category": 3, "missing share": 2, "turned constant": 0.5, "left constant": 0.5, "not whole": 0.5}
 
 
