@@ -13,7 +13,8 @@ def measure_labels(name, base, labels, valid, floors) -> list[Measure]:
     del tally[None]
     baseline = np.array(base["counts"] + [base["other"]], float)
     known = np.array([tally.get(label, 0) for label in base["labels"]] + [0], float)
-    unseen = {label: count for label, count in tally.items() if label not in set(base["labels"])}
+    seen = set(base["labels"])
+    unseen = {label: count for label, count in tally.items() if label not in seen}
     found, new = [], []
     if base["distinct"] > len(base["labels"]):  # the list is not whole: a label off it may well have been seen
         known[-1] = sum(unseen.values())
