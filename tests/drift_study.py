@@ -22,7 +22,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from lib.drift_cells import typed
-from lib.drift_verdict import Rules, compare
+from lib.drift_records import Floors
+from lib.drift_verdict import Rules, judge, measure_window
 from lib.profile import cells_of, profile_columns
 
 SETS = {"breast_cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits, "diabetes": load_diabetes}
@@ -220,8 +221,8 @@ def study(name, kind, n, m, checks, scenarios, seed=0, against=None, per_baselin
             if "category" in scenario and kind == "copula" or "uncorrelated" in scenario and kind != "sizes":
                 continue
             w = SCENARIOS[scenario](window, base, rng)
-            said = {"default": compare(profile, as_window(w)).verdict != "ok",
-                    "level 0.01": compare(profile, as_window(w), rules=PER_CHECK).verdict != "ok"}
+            measured = measure_window(profile, as_window(w), {}, m, Floors())
+            said = {name: any(finding.verdict in ("quality", "drift") for finding in judge(measured, rules)) for name, rules in (("default", Rules()), ("level 0.01", PER_CHECK))}
             for rule, hit in (said | others(w)).items():
                 fired.setdefault(scenario, {}).setdefault(rule, []).append(bool(hit))
     return {scenario: {rule: float(np.mean(hits)) for rule, hits in rules.items()} for scenario, rules in fired.items()}
