@@ -30,10 +30,6 @@ class Record:
 
     __delattr__ = lambda self, name: self.__setattr__(name, None)
 
-    def but(self, **named):
-        """The same with other values for some fields."""
-        return type(self)(**vars(self) | named)
-
     def __eq__(self, other):
         return self.astuple() == other.astuple() if type(other) is type(self) else NotImplemented
 
