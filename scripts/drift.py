@@ -5,7 +5,6 @@ make drift MODEL=churn
 make drift MODEL=churn ACCEPT=1 REASON="new plan"  # the rows that were found spoiled are all right: retraining may go on
 """
 import os
-import sys
 
 from lib import alerts, config, drift_watch, registry, runs
 from lib.drift_records import Look, how_to_accept
@@ -65,4 +64,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

@@ -152,6 +152,13 @@ def discard_unwritten() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def leave(code: int) -> None:
+    """End the process at once. All is written, synced and closed by now; Python would still take each object apart, with NumPy for a tenth of a command's time."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def explain(problem: OSError) -> str:
     where = f": {problem.filename}" if problem.filename else ""
     return f"{problem.strerror or problem}{where}. Nothing was taken in halfway; put it right and type the command again."
