@@ -26,8 +26,8 @@ class Table(Record):
 
     def numbers(self, places: list[int]) -> np.ndarray:
         """Shape (places, rows): a row of the answer for each column."""
-        begins, stops = self.begins[:, places], self.stops[:, places]
-        return decimals.numbers(self.data, begins.ravel(), stops.ravel()).reshape(begins.shape).T
+        begins, stops = (ends.take(np.array(places, int), axis=1) for ends in (self.begins, self.stops))  # indexed, they would lie the other way
+        return np.ascontiguousarray(decimals.numbers(self.data, begins.ravel(), stops.ravel()).reshape(begins.shape).T)
 
     def whole_numbers(self, place: int) -> np.ndarray:
         return logfields.versions(self.data, self.begins[:, place], self.stops[:, place])
