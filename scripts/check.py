@@ -4,7 +4,6 @@ make check                  # every model that has something live
 make check MODEL=churn
 """
 import contextlib
-import sys
 
 from lib import alerts, clock, db, files, finding, logs, registry, runs, tags
 from lib.errors import Busy
@@ -87,4 +86,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

@@ -3,7 +3,6 @@
 make deploy
 make deploy MODEL=churn VERSION=3 REASON="v4 is slow"
 """
-import sys
 
 from lib import live, registry, remote, runs
 from lib.runs import Run
@@ -26,4 +25,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

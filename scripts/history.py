@@ -9,7 +9,6 @@ JSON=1 prints {"model", "events": [{time, user, trigger, event, words}]}, with A
 """
 import json
 import re
-import sys
 from datetime import datetime
 
 from lib import audit, clock, history, runs
@@ -72,4 +71,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

@@ -3,7 +3,6 @@
 make rollback
 make rollback MODEL=churn VERSION=2 REASON="complaints from Lyon"
 """
-import sys
 
 from lib import db, live, registry, remote, runs, tags
 from lib.errors import UserError
@@ -56,4 +55,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

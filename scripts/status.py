@@ -15,7 +15,6 @@ drift {version, time, columns, found, quality, worst}, check {time, verdict}, ne
 type about it), and with MODEL= events [{time, user, trigger, event, words}]. What is not known is null.
 """
 import json
-import sys
 from datetime import datetime
 
 from lib import clock, overview, runs, terminal
@@ -152,4 +151,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

@@ -153,9 +153,10 @@ def discard_unwritten() -> None:
 
 
 def leave(code: int) -> None:
-    """End the process at once. All is written, synced and closed by now; Python would still take each object apart, with NumPy for a tenth of a command's time."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """End the process at once. All is written, synced and closed by now; Python would still take each object apart, for a tenth of a quick command's time."""
+    with contextlib.suppress(OSError):  # told of already, where it could be
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 
