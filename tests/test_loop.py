@@ -190,6 +190,18 @@ def test_nothing_new_is_read_twice_and_a_rewritten_log_is_read_again(live):
     log.write_text("\n".join(text) + "\n")
     live.run("check")
     assert day(live) == before
+    log.touch()
+    time.sleep(0.2)  # longer than a tick of the clock that marks files
+    live.run("check")
+    assert day(live) == before
+    place = 150 + next(i for i, line in enumerate(text[150:]) if ",malignant," in line)  # far from both ends of the file
+    log.write_text("\n".join([*text[:place], text[place].replace(",malignant,", ",MALIGNANT,"), *text[place + 1:]]) + "\n")
+    live.run("check")
+    assert day(live)[:2] == before[:2] and abs(day(live)[2] - before[2]) == 1
+    log.write_text("\n".join(text) + "\n")
+    time.sleep(0.2)
+    live.run("check")
+    assert day(live) == before
     for path in (live.root / "data/cancer/predictions/.index").iterdir():
         path.unlink()
     live.run("check")
@@ -381,6 +393,8 @@ def test_a_regression_is_watched_by_its_error(project):
     mae = (said["prediction"] - true).abs().mean()
     half = 1.96 * (said["prediction"] - true).abs().std(ddof=0) / len(true) ** 0.5
     assert f"diabetes v1: mae {mae:.4f} [{mae - half:.4f}, {mae + half:.4f}]" in project.run("check", MODEL="diabetes").stdout
+    limit, = project.sql("SELECT floor FROM checks")[0]
+    assert limit == float(f"{limit:.12g}")  # 50 that was named is not kept as 50.00000000000001
     true.loc[:200] += 600  # far beyond where errors are clipped
     errors = (said["prediction"] - true).abs()
     half = 1.96 * errors.std(ddof=0) / len(true) ** 0.5

@@ -397,7 +397,7 @@ def test_the_sharp_test_is_the_plain_one_where_probabilities_are_not_at_hand_or_
         assert paired.compare_sharply(metric, a, b, margin, 100, 0) == paired.compare(metric, a, b, margin, 100, 0)
     sharp, plain = (compare("accuracy", ours, theirs, 0.0, 100, 0) for compare in (paired.compare_sharply, paired.compare))
     assert (sharp.metric, sharp.candidate, sharp.difference) == (plain.metric, plain.candidate, plain.difference)
-    assert sharp.test == "paired bootstrap of Brier scores"
+    assert sharp.test == "paired bootstrap of the Brier score, which must be better too"
 
 
 def test_the_paired_bootstrap_agrees_with_mcnemar_where_both_apply():

@@ -2,13 +2,12 @@
 import gc
 import os
 import sys
-from pathlib import Path
 
 
 def one_line(kind, error, trace) -> None:
     if not issubclass(kind, KeyboardInterrupt):
         return sys.__excepthook__(kind, error, trace)
-    print(f"{Path(sys.argv[0]).stem}: interrupted before it began.", file=sys.stderr, flush=True)
+    print(f"{os.path.basename(sys.argv[0]).removesuffix('.py')}: interrupted before it began.", file=sys.stderr, flush=True)
     os._exit(130)
 
 

@@ -89,6 +89,7 @@ def _standard(values):
     return (values - values.mean(0)) / np.where(spread > 1e-6, spread, 1)
 
 
+@np.errstate(invalid="ignore")  # OpenBLAS computes lanes beyond the data too, and what lies there may raise the flag; what goes in is finite
 def _tell(terms, is_now, learnt) -> tuple[Measured, list[tuple[int, ...]]]:
     """The AUC on the rows that were not learnt from, and the terms and products it goes by."""
     picks, weights = _learn(terms[learnt], is_now[learnt].astype(np.float32))

@@ -28,6 +28,15 @@ def identity(found: os.stat_result) -> str:
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
+def rewritten(path: Path, found: os.stat_result, known: db.Row) -> bool:
+    """Whether what was read of a log is no longer what stands there: it was written to and is as long as it was, or its edges are others."""
+    told = known["identity"] or ""
+    if told == identity(found):
+        return False
+    in_place = told.split()[1:2] == [str(found.st_size)] and told.split()[2] != str(found.st_mtime_ns)
+    return in_place or edges(path, known["offset"]) != known["edges"]
+
+
 def position(path: Path, offset: int) -> tuple[str, int, str, str | None]:
     """What is noted of a log that was read up to the offset: its name, offset, edges and identity."""
     found = path.stat()
@@ -46,7 +55,7 @@ def unread(folder: Path, known: dict[str, db.Row], committed: dict[str, int]) ->
     for name, found in sorted(logs.items()):
         size = min(found.st_size, committed.get(name, 1 << 62))
         begin = known[name]["offset"] if name in known else 0
-        if name in known and (size < begin or known[name]["identity"] != identity(found) and edges(folder / name, begin) != known[name]["edges"]):
+        if name in known and (size < begin or rewritten(folder / name, found, known[name])):
             changed = True
         elif size > begin:
             stretches.append((folder / name, begin, size))

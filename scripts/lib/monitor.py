@@ -95,7 +95,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
         db.mark_fed(run.db, paths.name, known.live.number, until)
     decision = sequential.decide(state, setting)
     bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(limits(state))
-    floor = 1 - bound if binary else bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number)
+    floor = 1 - bound if binary else float(f"{bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number):.12g}")  # the limit that was named, not one a bit beside it
     first = date.fromordinal(min(day.number for day in suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
     labelled = db.labelled_hours(run.db, paths.name, known.live.number, until)
     return *recent(conf, labelled, first), floor, decision.statistic, decision.limit, decision.verdict

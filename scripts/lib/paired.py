@@ -56,7 +56,7 @@ def compare_sharply(metric: str, candidate: scores.Answers, production: scores.A
     if metric != "accuracy" or margin or candidate.probabilities is None or production.probabilities is None:
         return found
     brier = compare("brier", candidate, production, 0.0, resamples, seed)
-    return replace(found, p_better=brier.p_better, p_worse=brier.p_worse, test="paired bootstrap of Brier scores")
+    return replace(found, p_better=brier.p_better, p_worse=brier.p_worse, test="paired bootstrap of the Brier score, which must be better too")
 
 
 def doubled(function: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
