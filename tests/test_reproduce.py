@@ -130,8 +130,8 @@ def test_what_a_killed_one_left_behind_is_removed_by_the_next(trained):
     trained.run("reproduce", VERSION=9, code=2)
     assert dead.exists()  # nothing was begun
     sys.path.insert(0, str(trained.root / "scripts"))
-    from lib import replay
-    replay.sweep()
+    from lib import replay, runs
+    runs.sweep_temporary(replay.PREFIX)
     assert not dead.exists()
 
 

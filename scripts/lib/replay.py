@@ -43,7 +43,7 @@ def stage(run: Run, paths: ModelPaths, known: Registry, version: Version) -> Ite
     script = manifest.get("script") or ("retrain" if manifest["holdout"].startswith("the newest ") else "train")
     there, needed = (frozenset({version.tag}), [version]) if script == "train" else before(known, version)
     lent, fetched = objects(paths, needed)
-    sweep()
+    runs.sweep_temporary(PREFIX)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         root = folder / "project"
@@ -101,14 +101,6 @@ def give_back(run: Run, paths: ModelPaths, known: Registry, fetched: set[str]) -
         wanted = lfs.needed(paths.root, [one for number, one in known.versions.items() if number not in gone])
         for oid in fetched - {oid for of_one in wanted.values() for oid in of_one.values()}:
             git.lfs_object(paths.root, oid).unlink(missing_ok=True)
-
-
-def sweep() -> None:
-    """Remove what a killed `reproduce` of ours left behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and folder.stat().st_uid == os.getuid() and not runs.process_start(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def train(staged: Stage) -> Path:

@@ -152,6 +152,16 @@ def discard_unwritten() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def sweep_temporary(prefix: str) -> None:
+    """Remove what killed commands of ours left in the folder for temporary files: folders whose name is the prefix, the process and a dash."""
+    import shutil
+    import tempfile
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdigit() and folder.stat().st_uid == os.getuid() and not process_start(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def leave(code: int) -> None:
     """End the process at once. All is written, synced and closed by now; Python would still take each object apart, for a tenth of a quick command's time."""
     with contextlib.suppress(OSError):  # told of already, where it could be
