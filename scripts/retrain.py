@@ -20,7 +20,7 @@ from lib.runs import Run
 
 WEEK = timedelta(days=7)
 HEALED = ("dropped", "refused", "rollback", "drift")  # alerts that a new version puts an end to
-SUSPECTED = 20.0  # evidence at which a periodic try asks what came since: a healthy model's reaches it on one day in twenty at most
+SUSPECTED = 20.0  # evidence at which a periodic try asks what came since; a healthy model's first reaches it after ten days or more on average, since for each of two limits it gains at most one a day
 WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
 

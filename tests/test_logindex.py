@@ -37,6 +37,11 @@ def test_hours_in_any_order():
     assert [logfields.name_of_hour(hour) for hour in logfields.hours(*cut(cells))] == ["2026-05-01T13", "2026-05-01T13", "2026-05-01T00", "2026-05-02T00", "1970-01-01T00", "1970-01-01T00", "2026-05-01T13"]
 
 
+def test_a_block_without_rows_has_no_hours_and_no_versions():
+    nothing = np.empty(0, np.int64)
+    assert logfields.hours(b"", nothing, nothing).shape == logfields.versions(b"", nothing, nothing).shape == (0,)
+
+
 def test_a_field_has_the_same_hash_alone_and_among_others_of_any_width():
     cells = ["", "a", "abcdefgh", "abcdefgh\0".rstrip("\0") + "i", "é" * 20, "x" * 48, "x" * 49, "x" * 200]
     assert logfields.hashes(*cut(cells)).tolist() == [int(logfields.hash_bytes(cell.encode())) for cell in cells]

@@ -158,7 +158,7 @@ def hours(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """Hours since 1970 of times written as 2026-05-01T13:30:00Z; a date alone is its midnight, anything else is hour 0."""
     lengths = np.minimum(stops - begins, 13)
     words = words_of(block, begins, lengths, 16)
-    starts = run_starts((words[1:] != words[:-1]).any(axis=1))
+    starts = run_starts(words)
     _, first, place = np.unique(mix(words[starts], lengths[starts]), return_index=True, return_inverse=True)
     found = [hour_of(block[begins[row]:begins[row] + lengths[row]].decode("ascii", "replace")) for row in starts[first].tolist()]
     return np.repeat(np.array(found, np.int32)[place], np.diff(np.append(starts, len(words))))
@@ -166,14 +166,15 @@ def hours(block: bytes, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """np.unique with the place of each value in it; rows of a log come in runs of the same, so most need no sorting."""
-    starts = run_starts(values[1:] != values[:-1]) if len(values) else np.empty(0, np.int64)
+    starts = run_starts(values)
     kinds, place = np.unique(values[starts], return_inverse=True)
     return kinds, np.repeat(place, np.diff(np.append(starts, len(values))))
 
 
-def run_starts(other: np.ndarray) -> np.ndarray:
-    """The first row of each run, from whether each row but the first is another than the one before it."""
-    return np.append(0, np.flatnonzero(other) + 1)
+def run_starts(rows: np.ndarray) -> np.ndarray:
+    """Where each run of equal rows begins; rows: shape (rows,) or (rows, words)."""
+    other = rows[1:] != rows[:-1]
+    return np.append(0, np.flatnonzero(other.any(axis=1) if other.ndim > 1 else other) + 1)[:len(rows)]
 
 
 @functools.lru_cache(4096)

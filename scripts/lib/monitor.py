@@ -190,7 +190,7 @@ def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, sett
     floor, reached = bounds.of_live(conf, known)
     state = taught(run, paths, known, sequential.start(floor, reached, setting))
     shown = bounds.of_first_days(conf, state, days, setting)
-    return state if shown is None else taught(run, paths, known, sequential.start(floor, min(shown, reached or 1.0), setting))
+    return state if shown is None else sequential.taught_by(sequential.start(floor, min(shown, reached or 1.0), setting), state)
 
 
 def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State) -> sequential.State:

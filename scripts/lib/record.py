@@ -6,7 +6,8 @@ command computes for seconds anyway, dataclasses serve.
 
 
 class Record:
-    """The annotations of a subclass are its fields, in their order; a value in the class is a default. Nothing is set twice."""
+    """The annotations of a subclass are its fields, in their order; a value in the class is a default, a dict the same one
+    for all that were given none. Nothing is set twice, and no such dict is written to."""
 
     FIELDS: tuple[str, ...] = ()
     DEFAULTS: dict = {}
