@@ -1,10 +1,12 @@
 """The quick way through a CSV gives what the strict way gives: rows, types, faults, and the lines of the log."""
 import random
+import sys
+import threading
 
 import pandas as pd
 import pytest
 
-from lib import csvfile, plain, validation
+from lib import csvfile, plain, scoring, validation
 from lib.config import Column
 
 COLUMNS = {"id": Column("text"), "x": Column("number", nullable=1.0), "n": Column("integer", nullable=1.0), "c": Column("category", nullable=1.0),
@@ -24,7 +26,8 @@ def rows(count: int, **changed) -> list[dict]:
 
 def both(path, columns=COLUMNS):
     """What the quick and the strict way make of a file: typed rows, faults, and the fields joined again."""
-    header, places = csvfile.read_header(path), [0, 2, 3, None, 1]
+    header = csvfile.read_header(path)
+    places = [place for place in (0, 2, 3, None, 1) if place is None or place < len(header.names)]
     strict, quick = validation.Rules(columns), validation.Rules(columns)
     wanted = [(*strict.check(header, chunk), chunk.joined(places)) for chunk in csvfile.chunks(path, header)]
     found = [(frame, faults, chunk.joined(places)) for chunk, frame, faults in plain.chunks(path, header, quick)]
@@ -104,3 +107,37 @@ def test_other_separators_and_a_byte_order_mark_are_left_to_the_strict_reader(tm
     for content in (written(rows(9)).replace(b",", b";"), b"\xef\xbb\xbf" + written(rows(9))):
         path.write_bytes(content)
         assert_same(*both(path))
+
+
+@pytest.mark.parametrize("content", ["x\n1\n\n2\n", "x\n\n1\n", "x\n1\n\n", "x,n\n1,2\n\n\n3,4\n", "x,n\n\n\n1,2\n"])
+def test_an_empty_line_is_left_to_the_strict_reader(tmp_path, content):
+    path = tmp_path / "rows.csv"
+    path.write_text(content)
+    header = csvfile.read_header(path)
+    assert plain.split(content.partition("\n")[2].encode(), header) is None
+    assert_same(*both(path, {name: Column("number", nullable=1.0) for name in header.names}))
+
+
+def test_reading_ahead_gives_the_same_items_in_order_and_the_fault_where_it_is():
+    def counted():
+        yield from range(5)
+        raise csvfile.UserError("row 6 does not fit")
+    interval, found = sys.getswitchinterval(), []
+    with pytest.raises(csvfile.UserError, match="row 6 does not fit"):
+        for item in scoring.ahead(counted()):
+            found.append(item)
+    assert found == [0, 1, 2, 3, 4]
+    assert sys.getswitchinterval() == interval
+
+
+def test_the_next_item_is_made_while_one_is_worked_on():
+    made = threading.Event()
+
+    def two():
+        yield 1
+        made.set()
+        yield 2
+    items = scoring.ahead(two())
+    assert next(items) == 1
+    assert made.wait(10)
+    assert list(items) == [2]
