@@ -60,17 +60,19 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     """then: the newest version's manifest."""
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
-    from lib import dataset
-    reading = ThreadPoolExecutor(1).submit(dataset.read, found, conf)  # on the other core, while scikit-learn is imported here
+    from lib import dataset, profile
+    aside = ThreadPoolExecutor(1)  # on the other core, while scikit-learn is imported here
+    reading = aside.submit(dataset.read, found, conf)
+    splitting = aside.submit(lambda: dataset.split(reading.result(), conf, cutoff(then, conf)))
+    profiling = aside.submit(lambda: profile.features(learnt(reading.result(), splitting.result(), conf), conf))
     from lib import training  # that takes a second: not when nothing has changed
     training.check_before_reading(conf)
-    rows = reading.result()
-    split = dataset.split(rows, conf, cutoff(then, conf))
+    rows, split = reading.result(), splitting.result()
     candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
     training.record(run, candidate)
     show(paths.name, candidate)
     comparison, unable = training.against_production(paths, known.live, found, candidate)
-    candidate = replace(candidate, comparison=comparison, verdicts=training.judge(conf, candidate, comparison, known.live, unable))
+    candidate = replace(candidate, profiled=profiling, comparison=comparison, verdicts=training.judge(conf, candidate, comparison, known.live, unable))
     for gate in candidate.verdicts:
         print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
     if unable and known.live is None:
@@ -88,6 +90,11 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     signed = conf.deploy.approval == "signed"
     print(f"next: {f'make approve MODEL={paths.name} VERSION={number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")
     return version
+
+
+def learnt(rows, split, conf):
+    """The rows that the registered model will have been fitted on."""
+    return rows.frame if conf.train.refit else rows.frame[split.train]
 
 
 def cutoff(then: dict | None, conf) -> str | None:

@@ -122,9 +122,10 @@ def test_a_part_that_a_version_has_is_not_stored_again_as_long_as_its_object_is_
     assert git.read_blobs(trained.root, [f"cancer/v1:{part}"]).popitem()[1] == git.read_blobs(trained.root, [f"cancer/v2:{part}"]).popitem()[1]
 
 
-@pytest.mark.parametrize("chosen, used", [({}, "PASSIVE"), pytest.param({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", marks=pytest.mark.slow)])
-def test_threads_that_wait_sleep_unless_the_user_wants_them_to_spin(trained, chosen, used):
-    (trained.root / "models/cancer/features.py").write_text("import os\n\nprint('waiting:', os.environ['OMP_WAIT_POLICY'])\n\n\ndef build(rows):\n    return rows\n")
+@pytest.mark.parametrize("chosen, used", [({}, "1000 None"), pytest.param({"OMP_WAIT_POLICY": "ACTIVE"}, "None ACTIVE", marks=pytest.mark.slow),
+                                          pytest.param({"GOMP_SPINCOUNT": "7"}, "7 None", marks=pytest.mark.slow)])
+def test_threads_that_wait_spin_for_a_moment_and_then_sleep_unless_the_user_wants_it_otherwise(trained, chosen, used):
+    (trained.root / "models/cancer/features.py").write_text("import os\n\nprint('waiting:', os.environ.get('GOMP_SPINCOUNT'), os.environ.get('OMP_WAIT_POLICY'))\n\n\ndef build(rows):\n    return rows\n")
     assert f"waiting: {used}\n" in trained.run("train", MODEL="cancer", **chosen).stdout
 
 

@@ -5,6 +5,7 @@ A check of drift needs nothing else, so its cost does not depend on the size of 
 import functools
 import json
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,13 +30,22 @@ def calibration(right: np.ndarray, scores: np.ndarray, binary: bool) -> dict:
     return {"binary": binary, "confidence": fitted.X_thresholds_.tolist(), "right": fitted.y_thresholds_.tolist()}
 
 
-def baseline(frame, config: Config, predictions: np.ndarray, scores: np.ndarray | None) -> dict:
-    """frame: the rows that were learnt from; predictions, scores: (holdout rows,). What profile_columns makes of them."""
-    types = {name: config.columns[name].type for name in config.features}
+@dataclass(frozen=True)
+class Columns:
+    """What is told of each column by itself, and the rows that the relations between them are to be told from."""
+
+    rows: int
+    facts: dict[str, dict]  # by name: as `profile` gives it
+    kept: int  # rows in `coded`
+    coded: dict  # by name: as drift_cells.code gives it
+
+
+def baseline(columns: Columns, config: Config, predictions: np.ndarray, scores: np.ndarray | None) -> dict:
+    """columns: of the rows that were learnt from; predictions, scores: (holdout rows,). What profile_columns makes of them."""
     outputs = {"prediction": ("number" if config.task == "regression" else "category", predictions)}
     if scores is not None:
         outputs["score"] = ("number", scores)
-    return profile_columns(frame[list(types)], types, outputs)
+    return with_outputs(columns, outputs)
 
 
 def profile_columns(frame, types: dict[str, str], outputs: dict | None = None) -> dict:
@@ -43,18 +53,32 @@ def profile_columns(frame, types: dict[str, str], outputs: dict | None = None) -
 
     types: of each column, as in [columns] of model.toml. outputs: name -> (type, values (rows,)).
     """
-    columns, coded, kept = {}, {}, sample(len(frame))
+    return with_outputs(each_column(frame, types), outputs or {})
+
+
+def features(frame, config: Config) -> Columns:
+    """Of the rows that are learnt from, before it is known what was learnt: the larger part of the work, and no product of
+    matrices in it, so that it may run beside anything."""
+    return each_column(frame, {name: config.columns[name].type for name in config.features})
+
+
+def each_column(frame, types: dict[str, str]) -> Columns:
+    facts, coded, kept = {}, {}, sample(len(frame))
     for name, kind in types.items():
         values = typed(kind, cells_of(frame[name]))
-        columns[name] = profile(values, kind)
-        coded[name] = code(columns[name], values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept])
+        facts[name] = profile(values, kind)
+        coded[name] = code(facts[name], values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept])
+    return Columns(len(frame), facts, len(kept), coded)
+
+
+def with_outputs(columns: Columns, outputs: dict) -> dict:
     return {
         "format": PROFILE_FORMAT,
-        "rows": len(frame),
-        "columns": columns,
-        "outputs": {name: profile(typed(kind, np.asarray(values)), kind) for name, (kind, values) in (outputs or {}).items()},
-        "relations": fit_relations(columns, coded, len(kept)),
-        "sample": keep_rows(columns, coded, len(kept)),
+        "rows": columns.rows,
+        "columns": columns.facts,
+        "outputs": {name: profile(typed(kind, np.asarray(values)), kind) for name, (kind, values) in outputs.items()},
+        "relations": fit_relations(columns.facts, columns.coded, columns.kept),
+        "sample": keep_rows(columns.facts, columns.coded, columns.kept),
     }
 
 

@@ -2,7 +2,7 @@
 import hashlib
 import io
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Candidate:
     final: np.ndarray | None = None  # bool, one a row: what the registered model is fitted on once more; None: it stays as examined
     comparison: Comparison | None = None
     verdicts: list[gates.Gate] = field(default_factory=list)
+    profiled: Future[profile.Columns] | None = None  # of the rows it learnt from, where that was begun early
     went_by: dict[str, str | int] = field(default_factory=dict)  # what chose the rows, beside the rows themselves; with it `reproduce` chooses the same
 
     @property
@@ -282,9 +283,10 @@ def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs
 
 def baseline_file(candidate: Candidate, learnt: np.ndarray, score: np.ndarray | None) -> bytes:
     """What later rows and answers are compared with: a profile of the rows that were learnt from, and of what was said of the holdout."""
-    a = candidate.answers
+    a, conf = candidate.answers, candidate.model.config
+    columns = candidate.profiled.result() if candidate.profiled else profile.features(candidate.rows.frame[learnt], conf)
     with threadpool_limits(1, "blas"):  # whose threads take longer to meet than a profile's small products take
-        told = profile.baseline(candidate.rows.frame[learnt], candidate.model.config, a.values, score)
+        told = profile.baseline(columns, conf, a.values, score)
     return profile.as_json({**told, "calibration": finite(profile.calibration(a.values == a.truth, score, a.positive is not None)) if score is not None else None})
 
 

@@ -1,9 +1,12 @@
 """The bare loop: a CSV read in chunks by pandas, scored, written. Arguments: the project's scripts, the model's file, the CSV, the answers.
 
 Leaves out: what a row may look like, the log of what was predicted, ids that stay the same, the file whole or not there, the hash
-of what is unpickled.
+of what is unpickled. Its threads spin as long as ours while they wait.
 """
+import os
 import sys
+
+os.environ["GOMP_SPINCOUNT"] = "1000"
 
 import joblib
 import pandas as pd
