@@ -60,14 +60,11 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     """then: the newest version's manifest."""
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
-    from lib import dataset, profile
-    aside = ThreadPoolExecutor(1)  # on the other core, while scikit-learn is imported here
-    reading = aside.submit(dataset.read, found, conf)
-    splitting = aside.submit(lambda: dataset.split(reading.result(), conf, cutoff(then, conf)))
-    profiling = aside.submit(lambda: profile.features(learnt(reading.result(), splitting.result(), conf), conf))
-    from lib import training  # that takes a second: not when nothing has changed
+    from lib import dataset, profile, training  # scikit-learn takes a second to import: not when nothing has changed
     training.check_before_reading(conf)
-    rows, split = reading.result(), splitting.result()
+    rows = dataset.read(found, conf)
+    split = dataset.split(rows, conf, cutoff(then, conf))
+    profiling = ThreadPoolExecutor(1).submit(profile.features, rows.frame if conf.train.refit else rows.frame[split.train], conf)  # while the rest goes on
     candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
     training.record(run, candidate)
     show(paths.name, candidate)
@@ -90,11 +87,6 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, f
     signed = conf.deploy.approval == "signed"
     print(f"next: {f'make approve MODEL={paths.name} VERSION={number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")
     return version
-
-
-def learnt(rows, split, conf):
-    """The rows that the registered model will have been fitted on."""
-    return rows.frame if conf.train.refit else rows.frame[split.train]
 
 
 def cutoff(then: dict | None, conf) -> str | None:

@@ -107,6 +107,8 @@ def test_the_holdout_and_what_the_live_model_saw_stay_apart_after_a_refit(traine
     trained.run("deploy")
     manifest = json.loads((trained.root / "models/cancer/v3/manifest.json").read_bytes())
     assert manifest["refit"] and manifest["train_rows"] == 569
+    rows_of = [json.loads((trained.root / f"models/cancer/v{number}/baseline.json").read_bytes())["rows"] for number in (1, 3)]
+    assert rows_of == [json.loads((trained.root / "models/cancer/v1/manifest.json").read_bytes())["train_rows"], 569]
     assert "refitted on 569 rows, the holdout included" in (trained.root / "models/cancer/v3/card.md").read_text()
     edit(trained, "C = 0.5", "C = 0.4")
     trained.run("train")
