@@ -1,5 +1,6 @@
 """Imports go down only: read from the source, with those inside functions; and what a quick command must not load."""
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -169,3 +170,9 @@ def test_a_script_has_a_help_text_a_main_and_nothing_that_runs_on_import(script)
     assert all(isinstance(node, allowed) for node in tree.body)
     assert all(isinstance(node.value, ast.Constant) for node in tree.body if isinstance(node, ast.Expr))
     assert [ast.unparse(node.test) for node in tree.body if isinstance(node, ast.If)] == ["__name__ == '__main__'"]
+
+
+def test_the_readme_names_each_module_of_lib_once_where_it_says_how_to_read_the_code():
+    table = (SCRIPTS.parent / "README.md").read_text(encoding="utf-8").partition("**To read the code**")[2]
+    named = re.findall(r"`(\w+)`", "".join(line.split("|")[2] for line in table.splitlines() if line.startswith("|")))
+    assert sorted(named) == sorted(name.removeprefix("lib.") for name in FILES if name.startswith("lib."))
