@@ -39,7 +39,7 @@ class Rules:
             bad += [(int(i), "is missing") for i in np.flatnonzero(missing)]
         if column.type in ("number", "integer"):
             bad += out_of_range(values, column)
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 self.sums[name] += float(np.sum(values[np.isfinite(values)]))
         if column.values is not None:
             allowed = set(column.values)
