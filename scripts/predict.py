@@ -97,7 +97,8 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
         answers.writelines(csvfile.lines([("id", "prediction", "score")]))
     count, nameless, by, batch = 0, 0, f"{clock.now()},{version.number}", digest[:12]
     with Progress("scoring", csvfile.estimated_rows(source), "rows", about=True) as progress:
-        for chunk, frame in scoring.ahead(scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.features.rowwise)):
+        chunks = scoring.checked_chunks(source, header, lenient(conf, names), whole=not model.features.rowwise)
+        for chunk, frame in scoring.ahead(chunks) if model.features.rowwise else chunks:
             for name in conf.features:
                 if name not in frame:
                     frame[name] = dataset.nothing(len(frame), conf.columns[name])

@@ -94,3 +94,11 @@ def test_a_segment_cut_short_is_not_taken_for_one(tmp_path, length):
     (tmp_path / name).write_bytes(content[:length])
     with pytest.raises(UserError, match="Remove it"):
         index.find(np.array([0], "u8"))
+
+
+def test_a_row_that_is_only_long_is_read_without_a_warning(tmp_path, capsys):
+    path = tmp_path / "log.csv"
+    path.write_text("id,label,time\n" + "a,1,\n" + "x" * (logfields.LONGEST_ROW + logfields.BLOCK) + ",1,\n" + "b,0,\n")
+    read = b"".join(block for block, _ in logfields.read(path, 0, path.stat().st_size))
+    assert b"id,label,time\n" + read == path.read_bytes()
+    assert capsys.readouterr().err == ""

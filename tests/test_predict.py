@@ -266,6 +266,15 @@ def test_a_terminated_scoring_says_so_in_one_line(trained):
     assert trained.sql("SELECT status, exit_code FROM runs ORDER BY id DESC LIMIT 1") == [("interrupted", 130)]
 
 
+@pytest.mark.parametrize("rowwise", [True, False])
+def test_rows_are_read_ahead_but_not_where_features_look_across_all_of_them(trained, rowwise):
+    """There is nothing to overlap there, and Ctrl-C would wait until the whole file is read."""
+    (trained.root / "models/cancer/features.py").write_text(f"import threading\n\nrowwise = {rowwise}\n\n\ndef build(rows):\n    print('readers:', sum('ThreadPool' in thread.name for thread in threading.enumerate()))\n    return rows\n")
+    trained.run("train")
+    trained.run("deploy")
+    assert f"readers: {int(rowwise)}\n" in trained.run("predict", CSV="data/cancer/train/0001.csv").stdout
+
+
 @pytest.mark.slow
 def test_a_regression_is_scored_without_probabilities(project):
     live_diabetes(project)

@@ -54,7 +54,8 @@ def mended(path: Path, block: bytes) -> bytes:
         kept += lines[number:stop + 1] if fine else []
         lost += not fine
         number = stop + 1
-    print(f"warning: {path}: {lost} line(s) with a quote too many, changed by hand, are left out. Put them right, and all is counted again.", file=sys.stderr)
+    if lost:  # none: a row that is only long
+        print(f"warning: {path}: {lost} line(s) with a quote too many, changed by hand, are left out. Put them right, and all is counted again.", file=sys.stderr)
     return b"".join(kept)
 
 

@@ -28,7 +28,7 @@ def checked_chunks(path: Path, header: csvfile.Header, columns: dict[str, Column
 
 
 def ahead(items: Iterator) -> Iterator:
-    """The same items, each made by a thread while the one before it is worked on."""
+    """The same items, each made by a thread while the one before it is worked on. Ctrl-C waits for the one that is being made."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(HANDOVER)
     try:
