@@ -21,6 +21,7 @@ from lib.runs import Run
 WEEK = timedelta(days=7)
 HEALED = ("dropped", "refused", "rollback", "drift")  # alerts that a new version puts an end to
 SUSPECTED = 20.0  # evidence at which a periodic try asks what came since; a healthy model's first reaches it after ten days or more on average, since for each of two limits it gains at most one a day
+SOONER = 4  # then a periodic try comes after this part of its pause: what changed need not wait for the proof
 WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
 
@@ -125,10 +126,22 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
         return f"{finding.metric} {'dropped' if finding.metric == 'accuracy' else 'rose'} to {finding.value:.4g}"
     if conf.retrain.every:
         attempts = db.attempts(run.db, paths.name)
-        last = max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])])
-        if ago(last) >= timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every")):
+        waited = ago(max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])]))
+        pause = timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every"))
+        if waited >= pause:
             return f"every {conf.retrain.every}"
+        if suspected(finding) and waited >= pause / SOONER and this_week(attempts) + 2 <= conf.retrain.max_per_week:  # one is left for when it is proved
+            return f"every {conf.retrain.every}, sooner: a drop is suspected"
     return ""
+
+
+def suspected(finding: Finding) -> bool:
+    return (finding.evidence or 0.0) >= SUSPECTED
+
+
+def this_week(attempts: list) -> int:
+    since = clock.stamp(datetime.fromisoformat(clock.now()) - WEEK)
+    return sum(attempt["time"] >= since for attempt in attempts)
 
 
 def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> str:
@@ -140,8 +153,7 @@ def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -
 def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -> int:
     """How many of the newest labelled rows are probably from after a drop, raised or about to be. `reproduce` has no log to ask, and tells it."""
     told = os.environ.get("LEAN_SINCE_DROP")
-    suspected = finding.verdict == "dropped" or (finding.evidence or 0.0) >= SUSPECTED
-    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if suspected else 0
+    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or suspected(finding) else 0
 
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
@@ -175,9 +187,8 @@ def postponed(run: Run, paths: ModelPaths, conf: config.Config, known: Registry)
     """The approval, the cooldown or the budget that stands in the way, in words."""
     if conf.deploy.approval == "signed" and db.open_alert(run.db, paths.name, approval.ALERT):
         return f"a person must decide on v{known.newest.number}, which waits for approval"
-    since = clock.stamp(datetime.fromisoformat(clock.now()) - WEEK)
     attempts = db.attempts(run.db, paths.name)
-    lately = sum(attempt["time"] >= since for attempt in attempts)
+    lately = this_week(attempts)
     if lately >= conf.retrain.max_per_week:
         return f"{lately} retrainings in the last 7 days, max_per_week = {conf.retrain.max_per_week}"
     if attempts and ago(attempts[-1]["time"]) < timedelta(seconds=config.seconds(conf.retrain.cooldown, "retrain.cooldown")):

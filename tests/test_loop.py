@@ -563,8 +563,9 @@ def test_a_periodic_try_that_finds_nothing_better_wakes_nobody(live):
 
 
 @pytest.mark.slow
-def test_a_periodic_try_amid_a_drop_that_is_not_proved_yet_is_examined_on_what_came_since(live):
-    edit(live, "[columns]", '[retrain]\nevery = "1d"\n\n[columns]')
+@pytest.mark.parametrize("every, budget, reason", [("1d", 7, "every 1d"), ("6d", 7, "every 6d, sooner: a drop is suspected"), ("9d", 7, None), ("6d", 1, None)])
+def test_a_periodic_try_amid_a_drop_that_is_not_proved_yet_comes_sooner_and_is_examined_on_what_came_since(live, every, budget, reason):
+    edit(live, "[columns]", f'[retrain]\nevery = "{every}"\nmax_per_week = {budget}\n\n[columns]')
     live.run("label", CSV=outcomes(live, 1))
     for days in (1, 2):
         later = (datetime.now(timezone.utc) + timedelta(days=days)).isoformat()
@@ -573,7 +574,8 @@ def test_a_periodic_try_amid_a_drop_that_is_not_proved_yet_is_examined_on_what_c
     done = live.run("retrain", LEAN_NOW=later)
     (evidence, alarm_at), = live.sql("SELECT evidence, alarm_at FROM checks")
     assert 20 <= evidence < alarm_at
-    assert "on the same 200 rows" in done.stdout  # a third of the 600 since then, and not a quarter of all 900
+    assert [row[0] for row in live.sql("SELECT reason FROM retrains")] == ([reason] if reason else [])
+    assert ("on the same 200 rows" in done.stdout) == bool(reason)  # a third of the 600 since then, and not a quarter of all 900
 
 
 @pytest.mark.slow
