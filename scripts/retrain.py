@@ -14,14 +14,12 @@ import drift
 from lib import alerts, approval, audit, clock, config, db, drift_watch, fingerprints, live, monitor, parts, registry, remote, runs, tags, versions
 from lib.errors import Busy, Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
-from lib.finding import Finding
+from lib.finding import SUSPECTED, Finding, due_again
 from lib.tags import Registry, Version
 from lib.runs import Run
 
 WEEK = timedelta(days=7)
 HEALED = ("dropped", "refused", "rollback", "drift")  # alerts that a new version puts an end to
-SUSPECTED = 20.0  # evidence at which a periodic try asks what came since; a healthy model's first reaches it after ten days or more on average, since for each of two limits it gains at most one a day
-SOONER = 4  # then a periodic try comes after this part of its pause: what changed need not wait for the proof
 WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
 
@@ -128,15 +126,9 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
         attempts = db.attempts(run.db, paths.name)
         waited = ago(max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])]))
         pause = timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every"))
-        if waited >= pause:
-            return f"every {conf.retrain.every}"
-        if suspected(finding) and waited >= pause / SOONER and this_week(attempts) + 2 <= conf.retrain.max_per_week:  # one is left for when it is proved
-            return f"every {conf.retrain.every}, sooner: a drop is suspected"
+        if due_again(pause, waited, finding.evidence, conf.retrain.max_per_week - this_week(attempts)):
+            return f"every {conf.retrain.every}" + (", sooner: a drop is suspected" if waited < pause else "")
     return ""
-
-
-def suspected(finding: Finding) -> bool:
-    return (finding.evidence or 0.0) >= SUSPECTED
 
 
 def this_week(attempts: list) -> int:
@@ -153,7 +145,7 @@ def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -
 def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -> int:
     """How many of the newest labelled rows are probably from after a drop, raised or about to be. `reproduce` has no log to ask, and tells it."""
     told = os.environ.get("LEAN_SINCE_DROP")
-    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or suspected(finding) else 0
+    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or (finding.evidence or 0.0) >= SUSPECTED else 0
 
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:

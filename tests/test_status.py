@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -60,10 +61,10 @@ def change(project, statement: str, *values) -> None:
     connection.close()
 
 
-def checked(project, time: str = "2026-11-23T07:07:00Z", verdict: str = "healthy", version: int = 1, metric: str = "accuracy") -> None:
+def checked(project, time: str = "2026-11-23T07:07:00Z", verdict: str = "healthy", version: int = 1, metric: str = "accuracy", evidence: float | None = None) -> None:
     run, = project.sql("SELECT max(id) FROM runs")[0]
-    change(project, "INSERT INTO checks (run_id, model, version, time, rule, metric, value, low, high, labels, matured, verdict) VALUES (?, 'cancer', ?, ?, 'sequential', ?, 0.96, 0.94, 0.97, 1234, 2000, ?)",
-           run, version, time, metric, verdict)
+    change(project, "INSERT INTO checks (run_id, model, version, time, rule, metric, value, low, high, labels, matured, verdict, evidence) VALUES (?, 'cancer', ?, ?, 'sequential', ?, 0.96, 0.94, 0.97, 1234, 2000, ?, ?)",
+           run, version, time, metric, verdict, evidence)
 
 
 def test_a_line_says_all_of_a_model_in_a_hundred_columns(bare):
@@ -109,6 +110,10 @@ def test_a_retraining_by_the_calendar_is_announced(bare):
         config.write_text(config.read_text() + '\n[retrain]\nwindows = [\n  "all",\n]\nevery = "7d"\n')
         assert fields(status(bare, TZ="UTC"))["next"] == "09:07"
         assert json.loads(bare.run("status", JSON=1, PATH=f"{daemon.parent}:{os.environ['PATH']}", LEAN_NOW="2030-01-01T00:00:00+00:00").stdout)["models"][0]["next"]["job"] == "retrain"
+        soon = (datetime.fromisoformat(bare.sql("SELECT max(created) FROM versions WHERE model = 'cancer'")[0][0]) + timedelta(days=2)).isoformat()
+        for evidence, job in ((19.0, "check"), (25.0, "retrain")):
+            checked(bare, verdict="healthy", evidence=evidence)
+            assert json.loads(bare.run("status", JSON=1, PATH=f"{daemon.parent}:{os.environ['PATH']}", LEAN_NOW=soon).stdout)["models"][0]["next"]["job"] == job
     finally:
         process.kill()
         process.wait()

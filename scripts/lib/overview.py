@@ -4,7 +4,7 @@ import re
 from collections import namedtuple
 from datetime import datetime, timedelta
 
-from lib import clock, db, git, schedule, versions
+from lib import clock, db, finding, git, schedule, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -13,7 +13,7 @@ from lib.runs import Run
 AT_A_GLANCE = """
 SELECT m.value AS model, d.version, d.time AS since, d.user, d.action, d.reason, v.metric, v.value, v.low, v.high, v.holdout_rows, n.version AS newest, n.created AS newest_created,
        EXISTS (SELECT 1 FROM deployments WHERE model = n.model AND version = n.version) AS newest_was_live,
-       c.version AS checked_version, c.time AS checked, c.verdict, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured, c.since AS live_since, c.value_labels,
+       c.version AS checked_version, c.time AS checked, c.verdict, c.evidence, c.metric AS live_metric, c.value AS live_value, c.low AS live_low, c.high AS live_high, c.labels, c.matured, c.since AS live_since, c.value_labels,
        (SELECT min(+time) FROM drift_windows WHERE model = m.value AND verdict = 'quality' AND accepted IS NULL) AS stopped
 FROM json_each(:models) m
 LEFT JOIN deployments d ON d.id = (SELECT id FROM deployments WHERE model = m.value ORDER BY deployment DESC LIMIT 1)
@@ -145,12 +145,15 @@ def retrain_settings(paths: ModelPaths, needed: bool):
 
 
 def calendar_says(run: Run, row, again, tick: datetime) -> bool:
-    """Whether [retrain] every has passed by then."""
+    """Whether a try is due by then without a drop, going by [retrain] every and the last check."""
     from lib import config
     if not again.every:
         return False
-    last = max([row["newest_created"], *(attempt["time"] for attempt in db.attempts(run.db, row["model"])[-1:])])
-    return tick - datetime.fromisoformat(last) >= timedelta(seconds=config.seconds(again.every, "retrain.every"))
+    attempts = [attempt["time"] for attempt in db.attempts(run.db, row["model"])]
+    waited = tick - datetime.fromisoformat(max([row["newest_created"], *attempts[-1:]]))
+    lately = sum(datetime.fromisoformat(time) >= tick - WEEK for time in attempts)
+    evidence = row["evidence"] if row["checked_version"] == row["version"] else None
+    return finding.due_again(timedelta(seconds=config.seconds(again.every, "retrain.every")), waited, evidence, again.max_per_week - lately)
 
 
 def allowed(run: Run, model: str, again, now: datetime) -> datetime:
