@@ -1,4 +1,5 @@
 """Long commands say how far they are, and Ctrl-C ends any of them with one line, exit code 130 and what was finished."""
+import inspect
 import os
 import pty
 import re
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from conftest import edit
-from lib import csvfile, progress
+from lib import csvfile, db, progress
 
 pytestmark = pytest.mark.slow  # but for the tests marked quick
 
@@ -134,3 +135,35 @@ def test_an_error_while_loading_keeps_its_traceback(project):
     (project.root / "scripts/lib/terminal.py").write_text("1 / 0\n")
     done = subprocess.run([sys.executable, "scripts/status.py"], cwd=project.root, env=project.env, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("line", ["BEGIN IMMEDIATE", "yield connection", "COMMIT"])
+def test_ctrl_c_between_any_two_lines_leaves_no_transaction_open(tmp_path, line):
+    """Else what is written afterwards, the end of the run first of all, is lost with it."""
+    connection = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    connection.execute("CREATE TABLE rows (n)")
+    source, first = inspect.getsourcelines(db.transaction)
+    number = first + max(place for place, text in enumerate(source) if line in text and '"""' not in text)
+
+    def trace(frame, event, _):
+        if event == "line" and frame.f_code.co_name == "transaction" and frame.f_lineno == number:
+            raise KeyboardInterrupt
+        return trace
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(KeyboardInterrupt), db.transaction(connection):
+            connection.execute("INSERT INTO rows VALUES (1)")
+    finally:
+        sys.settrace(before)
+    assert not connection.in_transaction
+    assert connection.execute("SELECT count(*) FROM rows").fetchone() == (0,)
+
+
+@pytest.mark.quick
+def test_the_end_of_a_run_is_on_record_whatever_was_left_open(project):
+    (project.root / "scripts/probe.py").write_text('"""A probe."""\nimport sys\n\nfrom lib import runs\n\n\ndef work(run):\n    run.record()\n    run.db.execute("BEGIN IMMEDIATE")\n    raise KeyboardInterrupt\n\n\nsys.exit(runs.execute(__doc__, (), work))\n')
+    done = subprocess.run([sys.executable, "scripts/probe.py"], cwd=project.root, env=project.env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, f"probe: {ENDED}\n")
+    assert project.sql("SELECT status, exit_code FROM runs WHERE script = 'probe'") == [("interrupted", 130)]

@@ -104,14 +104,13 @@ def transaction(connection: sqlite3.Connection):
         yield connection
         return
     with explained():
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        try:  # Ctrl-C may come between any two lines, and a transaction that stays open swallows all that is written afterwards
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            connection.rollback()
             raise
-        connection.execute("COMMIT")
 
 
 @contextlib.contextmanager

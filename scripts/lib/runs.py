@@ -120,7 +120,8 @@ def execute(doc: str, options: tuple[str, ...], work: Callable[[Run], int], argv
         code, error = problem.code, str(problem)
         print(f"{script}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed twice: the end of the run is still put on record
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_IGN)  # pressed twice: the end of the run is still put on record
         code, error = 130, "interrupted"
         print(f"{script}: interrupted. What was finished is kept; type the command again to go on.", file=sys.stderr)
     except BrokenPipeError:
@@ -258,6 +259,7 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
     end = {"ended": clock.now(), "seconds": seconds, "status": "interrupted" if error == GONE else STATUS.get(code, "failed"), "exit_code": code, "error": error, "peak_memory_mb": peak}
     try:
+        run.db.rollback()  # what an interrupt left open would take this row with it
         if run.id is None:
             with contextlib.suppress(Failed):  # a reader who may not write, or not now, goes without a row
                 add_row(run.db, {**run.noted, **end})
