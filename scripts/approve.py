@@ -4,7 +4,6 @@ make approve MODEL=churn VERSION=3
 make approve MODEL=churn VERSION=3 KEY=~/.ssh/id_ed25519     # else the key that git's user.signingkey names
 """
 import os
-import sys
 from pathlib import Path
 
 from lib import approval, audit, config, git, registry, remote, runs, versions
@@ -69,4 +68,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

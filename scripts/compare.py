@@ -9,7 +9,6 @@ JSON=1 prints {"model", "a", "b", "facts", "params", "parts", "environment", "me
 were examined on: {metric, a, b, difference, low, high, p_better, p_worse, rows, test}, p_better and p_worse of b; or null.
 """
 import json
-import sys
 
 from lib import config, git, runs, tags, terminal, versions
 from lib.errors import UserError
@@ -186,4 +185,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

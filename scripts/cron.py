@@ -3,8 +3,6 @@
 make cron
 make uncron      # takes them out again
 """
-import sys
-
 from lib import crontab, runs
 from lib.errors import Failed
 from lib.runs import Run
@@ -31,4 +29,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

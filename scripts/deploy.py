@@ -3,7 +3,6 @@
 make deploy
 make deploy MODEL=churn VERSION=3 REASON="v4 is slow"
 """
-
 from lib import live, registry, remote, runs
 from lib.runs import Run
 

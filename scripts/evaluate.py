@@ -3,7 +3,6 @@
 make evaluate                                     # what is live, else the newest
 make evaluate MODEL=churn VERSION=2 CSV=march.csv
 """
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -73,4 +72,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

@@ -3,8 +3,6 @@
 make ingest                              # from the source that model.toml names
 make ingest MODEL=churn CSV=march.csv    # from a file
 """
-import sys
-
 from lib import config, parts, registry, runs
 
 
@@ -34,4 +32,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

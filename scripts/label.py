@@ -3,7 +3,6 @@
 make label CSV=outcomes.csv                 # columns: id, label (or the target's name), and time if known
 make label MODEL=churn CSV=outcomes.csv
 """
-import sys
 from pathlib import Path
 
 from lib import clock, config, csvfile, files, runs
@@ -56,4 +55,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

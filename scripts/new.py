@@ -4,7 +4,6 @@ make new MODEL=churn CSV=rows.csv TARGET=churned
 make new MODEL=demand CSV=rows.csv TARGET=sold ID=order TIME=day
 """
 import shutil
-import sys
 from pathlib import Path
 
 from lib import config, config_rules, csvfile, files, git, registry, runs
@@ -76,4 +75,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

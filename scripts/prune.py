@@ -4,8 +4,6 @@ make prune KEEP=5                                # shows what it would free, and
 make prune KEEP=5 YES=1                          # does it
 make prune KEEP=5 FROM=/mnt/disk/backup YES=1    # in a backup is elsewhere too, not only on the remote
 """
-import sys
-
 from lib import backups, pruning, recovery, registry, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths
@@ -56,4 +54,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

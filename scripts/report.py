@@ -3,8 +3,6 @@
 make report                 # a page of all models
 make report MODEL=churn     # a page of this one; metrics.prom is always of all
 """
-import sys
-
 from lib import clock, files, openmetrics, readings, report, runs, watched
 from lib.names import plural
 from lib.progress import Progress
@@ -36,4 +34,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

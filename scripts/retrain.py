@@ -5,7 +5,6 @@ make retrain MODEL=churn FORCE=1      # also without a drop
 make retrain MODEL=churn ACCEPT=1     # also on rows that `make drift` found spoiled: a person has looked
 """
 import os
-import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -276,4 +275,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

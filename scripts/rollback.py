@@ -3,7 +3,6 @@
 make rollback
 make rollback MODEL=churn VERSION=2 REASON="complaints from Lyon"
 """
-
 from lib import db, live, registry, remote, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths

@@ -3,8 +3,6 @@
 make train                         # does nothing if nothing has changed since the last version
 make train MODEL=churn FORCE=1     # trains anyway
 """
-import sys
-
 from lib import audit, files, fingerprints, parts, registry, remote, runs, tags, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
@@ -110,4 +108,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

@@ -3,8 +3,6 @@
 make uncron
 make cron      # puts them in again
 """
-import sys
-
 from lib import crontab, runs
 from lib.runs import Run
 
@@ -20,4 +18,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runs.leave(main())

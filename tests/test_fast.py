@@ -145,11 +145,12 @@ def test_a_command_that_only_looks_does_not_wait_for_whoever_writes(trained):
     assert trained.sql("SELECT count(*) FROM runs") == before
 
 
-@pytest.mark.parametrize("script", ["status", "history", "check", "drift", "deploy", "rollback"])
-def test_a_quick_command_says_all_and_ends_at_once(live, script):  # noqa: F811
-    """Python would still take apart what was loaded, which is a tenth of the command's time; an exit function stands for that."""
-    code = f"import atexit, runpy, sys; sys.path.insert(0, 'scripts'); atexit.register(print, 'taken apart'); runpy.run_path('scripts/{script}.py', run_name='__main__')"
+@pytest.mark.parametrize("script", ["status", "check", "rollback", "train", "evaluate"])
+def test_a_command_ends_without_the_collectors_last_rounds(live, script):  # noqa: F811
+    """They look at each object that was loaded: a fifth of a second where pandas and scikit-learn were."""
+    code = f"import atexit, gc, runpy, sys; sys.path.insert(0, 'scripts'); atexit.register(lambda: print(len(gc.get_objects()), 'to look at')); runpy.run_path('scripts/{script}.py', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], cwd=live.root, env={**live.env, "MODEL": "cancer"}, capture_output=True, text=True)
-    assert (done.returncode, "taken apart" in done.stdout) == (2 if script == "rollback" else 0, False) and "cancer" in done.stdout + done.stderr
+    assert done.returncode == (2 if script == "rollback" else 0) and "cancer" in done.stdout + done.stderr
+    assert int(done.stdout.splitlines()[-1].removesuffix(" to look at")) < 1000
     missing = subprocess.run([sys.executable, "-c", code], cwd=live.root, env={**live.env, "MODEL": "nobody"}, capture_output=True, text=True)
     assert missing.returncode == 2 and missing.stderr.startswith(f"{script}: there is no model 'nobody'")
