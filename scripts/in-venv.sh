@@ -30,7 +30,7 @@ if ! cmp -s requirements.txt "$stamp"; then
     "$python" -c 'import ensurepip, venv' 2>/dev/null || stop "Python's venv module is missing. Install it with: sudo apt-get install python3-venv"
     say "making $venv with the packages of requirements.txt, about a minute"
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv" || stop "$venv could not be made."
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement requirements.txt || stop "the packages of requirements.txt could not be installed (see above). Is the network there?"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location --requirement requirements.txt || stop "the packages of requirements.txt could not be installed (see above). Is the network there?"
     cp requirements.txt "$stamp"
 fi
 PATH=$(cd "$venv/bin" && pwd):$PATH
