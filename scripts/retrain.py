@@ -6,18 +6,16 @@ make retrain MODEL=churn ACCEPT=1     # also on rows that `make drift` found spo
 """
 import os
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import check
 import drift
-from lib import alerts, approval, audit, clock, config, db, drift_watch, fingerprints, live, monitor, parts, registry, remote, runs, tags, versions
+from lib import alerts, approval, audit, clock, config, db, drift_watch, fingerprints, live, monitor, pacing, parts, registry, remote, runs, tags, versions
 from lib.errors import Busy, Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
-from lib.finding import SUSPECTED, Finding, due_again
+from lib.finding import Finding
 from lib.tags import Registry, Version
 from lib.runs import Run
 
-WEEK = timedelta(days=7)
 HEALED = ("dropped", "refused", "rollback", "drift")  # alerts that a new version puts an end to
 WORSE_AT = 0.05  # one-sided p-value, on the same rows
 
@@ -121,18 +119,7 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
         return "FORCE=1"
     if finding.verdict == "dropped":
         return f"{finding.metric} {'dropped' if finding.metric == 'accuracy' else 'rose'} to {finding.value:.4g}"
-    if conf.retrain.every:
-        attempts = db.attempts(run.db, paths.name)
-        waited = ago(max([known.newest.entry["time"], *(row["time"] for row in attempts[-1:])]))
-        pause = timedelta(seconds=config.seconds(conf.retrain.every, "retrain.every"))
-        if due_again(pause, waited, finding.evidence, conf.retrain.max_per_week - this_week(attempts)):
-            return f"every {conf.retrain.every}" + (", sooner: a drop is suspected" if waited < pause else "")
-    return ""
-
-
-def this_week(attempts: list) -> int:
-    since = clock.stamp(datetime.fromisoformat(clock.now()) - WEEK)
-    return sum(attempt["time"] >= since for attempt in attempts)
+    return pacing.periodic(conf.retrain, known.newest.entry["time"], db.attempts(run.db, paths.name), finding.evidence, clock.now())
 
 
 def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> str:
@@ -144,7 +131,7 @@ def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -
 def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -> int:
     """How many of the newest labelled rows are probably from after a drop, raised or about to be. `reproduce` has no log to ask, and tells it."""
     told = os.environ.get("LEAN_SINCE_DROP")
-    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or (finding.evidence or 0.0) >= SUSPECTED else 0
+    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or (finding.evidence or 0.0) >= pacing.SUSPECTED else 0
 
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
@@ -169,22 +156,11 @@ def stop(run: Run, paths: ModelPaths, reason: str) -> int:
     return Refused.code
 
 
-def ago(time: str) -> timedelta:
-    """UTC against UTC: a clock change for the summer neither hurries nor delays anything. A time in the future is now."""
-    return max(datetime.fromisoformat(clock.now()) - datetime.fromisoformat(time), timedelta(0))
-
-
 def postponed(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> str | None:
     """The approval, the cooldown or the budget that stands in the way, in words."""
     if conf.deploy.approval == "signed" and db.open_alert(run.db, paths.name, approval.ALERT):
         return f"a person must decide on v{known.newest.number}, which waits for approval"
-    attempts = db.attempts(run.db, paths.name)
-    lately = this_week(attempts)
-    if lately >= conf.retrain.max_per_week:
-        return f"{lately} retrainings in the last 7 days, max_per_week = {conf.retrain.max_per_week}"
-    if attempts and ago(attempts[-1]["time"]) < timedelta(seconds=config.seconds(conf.retrain.cooldown, "retrain.cooldown")):
-        return f"the last one was at {attempts[-1]['time']}, cooldown = {conf.retrain.cooldown}"
-    return None
+    return pacing.obstacle(conf.retrain, db.attempts(run.db, paths.name), clock.now())
 
 
 def note(run: Run, paths: ModelPaths, reason: str, outcome: str, detail: str, window: str | None = None, p_value: float | None = None, **other) -> None:

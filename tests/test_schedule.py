@@ -1,9 +1,9 @@
 """When cron runs what: held against cron's own rules (crontab(5)), by example."""
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 
-from lib import finding, schedule
+from lib import schedule
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +47,3 @@ def test_cron_goes_by_the_machine_s_clock_and_the_answer_is_utc(monkeypatch):
 @pytest.mark.parametrize("line", ["# 7 * * * * sh in-cron.sh retrain 2h", "61 * * * * sh in-cron.sh retrain 2h", "x * * * * sh in-cron.sh retrain 2h", "7 * * * * echo hello", "SHELL=/bin/sh", "", "9-5 * * * * sh in-cron.sh retrain 2h"])
 def test_what_is_no_entry_of_ours_is_passed_over(line):
     assert schedule.entries(line + "\n") == []
-
-
-@pytest.mark.parametrize("days, evidence, left, due", [
-    (8, None, 7, True), (7.9, None, 7, False), (8, None, 0, True),  # the budget itself is asked later, with words
-    (2, 20.0, 7, True), (2, 19.9, 7, False), (1.9, 1e6, 7, False), (2, 1e6, 2, True), (2, 1e6, 1, False),
-])
-def test_a_periodic_try_comes_after_its_pause_or_a_quarter_of_it_where_a_drop_is_suspected(days, evidence, left, due):
-    assert finding.due_again(timedelta(days=8), timedelta(days=days), evidence, left) is due

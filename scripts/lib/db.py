@@ -378,9 +378,9 @@ def last_found(connection: sqlite3.Connection, model: str, version: int, verdict
                               "WHERE w.model = ? AND w.version = ? AND w.verdict <> 'ok' AND d.verdict = ? GROUP BY w.id ORDER BY w.id DESC LIMIT 1", (model, version, verdict)).fetchone()
 
 
-def attempts(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]:
-    """The retrainings that were carried out, whatever came of them."""
-    return connection.execute("SELECT * FROM retrains WHERE model = ? AND outcome <> 'postponed' AND stopped_by IS NULL ORDER BY id", (model,)).fetchall()
+def attempts(connection: sqlite3.Connection, model: str) -> list[str]:
+    """When a retraining was carried out, whatever came of it, the oldest first."""
+    return [row["time"] for row in connection.execute("SELECT time FROM retrains WHERE model = ? AND outcome <> 'postponed' AND stopped_by IS NULL ORDER BY id", (model,))]
 
 
 def last_retrain(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:

@@ -1,7 +1,6 @@
 """What a check found, and whether it still stands: a check with nothing new says again what the last one said."""
 import functools
 import json
-from datetime import timedelta
 from pathlib import Path
 
 from lib import clock, db, files
@@ -10,8 +9,6 @@ from lib.record import Record
 from lib.runs import Run
 from lib.tags import Registry
 
-SUSPECTED = 20.0  # evidence at which a periodic try asks what came since; a healthy model's first reaches it after ten days or more on average, since for each of two limits it gains at most one a day
-SOONER = 4  # then a periodic try comes after this part of its pause: what changed need not wait for the proof
 # The scripts that judge: where one is another, so may be the verdict.
 CODE = ("bounds.py", "monitor.py", "outcomes.py", "sequential.py", "wobble.py")
 
@@ -79,11 +76,3 @@ def standing(run: Run, paths: ModelPaths, known: Registry) -> tuple[Finding, str
     if row["basis"] != basis(run, paths, known, was["matures"], was["needed"], clock.hour_ago(was["matures"])):
         return None
     return Finding(*(row[name] for name in Finding.FIELDS[:-1]), was["needed"]), row["basis"]
-
-
-def due_again(pause: timedelta, waited: timedelta, evidence: float | None, left: int) -> bool:
-    """Whether a periodic try is due: after its pause, and sooner where a drop is suspected.
-
-    left: tries that the week's budget still allows; of these one is kept for a drop that is proved.
-    """
-    return waited >= pause or (evidence or 0.0) >= SUSPECTED and waited >= pause / SOONER and left >= 2

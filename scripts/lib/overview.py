@@ -4,7 +4,7 @@ import re
 from collections import namedtuple
 from datetime import datetime, timedelta
 
-from lib import clock, db, finding, git, schedule, versions
+from lib import clock, db, git, schedule, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -30,7 +30,6 @@ FROM drift_latest GROUP BY model"""
 # The findings of the newest windows as they were said, of each model the worst first.
 DRIFT_WORDS = "SELECT model, words FROM drift_latest WHERE verdict IN ('drift', 'quality') AND words IS NOT NULL"
 SECTION = re.compile(r"^[ \t]*\[[ \t]*retrain[ \t]*\][^\n]*\n(?:(?![ \t]*\[)[^\n]*\n?)*", re.M)
-WEEK = timedelta(days=7)
 
 
 class Cron(namedtuple("Cron", "jobs script entry problem", defaults=("", None, ""))):
@@ -124,8 +123,8 @@ def due(run: Run, row, ticks: Cron) -> dict | None:
         return None
     dropped = row["verdict"] == "dropped" and row["checked_version"] == row["version"]
     again = retrain_settings(ModelPaths(run.root, row["model"]), dropped) if ticks.script == "retrain" else None
-    if again and (dropped or calendar_says(run, row, again, tick)):
-        first = allowed(run, row["model"], again, now)
+    first = retrainable(run, row, again, dropped, clock.stamp(tick)) if again else None
+    if first:
         return {"job": "retrain", "time": clock.stamp(schedule.upcoming(ticks.entry, max(now, first - timedelta(minutes=1))) or tick)}
     return {"job": "check", "time": clock.stamp(tick)}
 
@@ -144,29 +143,13 @@ def retrain_settings(paths: ModelPaths, needed: bool):
         return None
 
 
-def calendar_says(run: Run, row, again, tick: datetime) -> bool:
-    """Whether a try is due by then without a drop, going by [retrain] every and the last check."""
-    from lib import config
-    if not again.every:
-        return False
-    attempts = [attempt["time"] for attempt in db.attempts(run.db, row["model"])]
-    waited = tick - datetime.fromisoformat(max([row["newest_created"], *attempts[-1:]]))
-    lately = sum(datetime.fromisoformat(time) >= tick - WEEK for time in attempts)
+def retrainable(run: Run, row, again, dropped: bool, tick: str) -> datetime | None:
+    """From when on a retraining may happen that will be due at the tick; None if none will. again: settings.Retrain."""
+    from lib import pacing
+    attempts = db.attempts(run.db, row["model"])
     evidence = row["evidence"] if row["checked_version"] == row["version"] else None
-    return finding.due_again(timedelta(seconds=config.seconds(again.every, "retrain.every")), waited, evidence, again.max_per_week - lately)
-
-
-def allowed(run: Run, model: str, again, now: datetime) -> datetime:
-    """When cooldown and budget let the next retraining happen. again: settings.Retrain."""
-    from lib import config
-    attempts = [datetime.fromisoformat(row["time"]) for row in db.attempts(run.db, model)]
-    lately = [time for time in attempts if time >= now - WEEK]
-    waits = [now]
-    if attempts:
-        waits.append(attempts[-1] + timedelta(seconds=config.seconds(again.cooldown, "retrain.cooldown")))
-    if again.max_per_week and len(lately) >= again.max_per_week:
-        waits.append(lately[-again.max_per_week] + WEEK)
-    return max(waits)
+    due_then = dropped or pacing.periodic(again, row["newest_created"], attempts, evidence, tick)
+    return pacing.free_from(again, attempts, clock.now()) if due_then else None
 
 
 def drift(run: Run) -> dict[str, dict]:
