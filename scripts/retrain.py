@@ -84,7 +84,7 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
     if conf.drift.stop and spoiled(run, paths, conf, known):
         return stop(run, paths, reason)
     try:
-        return attempt(run, paths, conf, known, reason, since_drop(run, paths, known, finding))
+        return attempt(run, paths, known, reason, since_drop(run, paths, known, finding))
     except Failed:  # the machine's fault and not the model's: no cooldown
         raise
     except UserError as error:
@@ -176,17 +176,18 @@ def note_once(run: Run, paths: ModelPaths, reason: str, wait: str) -> None:
         note(run, paths, reason, "postponed", wait)
 
 
-def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, reason: str, suspicious: int) -> int:
+def attempt(run: Run, paths: ModelPaths, known: Registry, reason: str, suspicious: int) -> int:
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
-    from lib import paired, retraining, training
+    from lib import gates, paired, retraining, training
+    texts = versions.texts(paths)
+    conf = config.load(paths.config, texts.get("model.toml"))
     training.check_before_reading(conf)
     remote.refuse_behind(paths)
-    features = paths.features.read_bytes() if paths.features.exists() else None
     try:
         found = take_in(run, paths, conf, known)
-        inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features)
+        inputs = fingerprints.collect(paths, found, texts)
         run.record(**inputs.columns())
-        candidate, window = retraining.best_candidate(conf, features, paths, known.live, found, cutoff(paths, known), suspicious)
+        candidate, window = retraining.best_candidate(conf, texts.get("features.py"), paths, known.live, found, cutoff(paths, known), suspicious)
     except TooFew as few:
         note_once(run, paths, reason, str(few))
         print(f"{paths.name}: retraining is due ({reason}), postponed: {few}")
@@ -195,22 +196,19 @@ def attempt(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, r
     strict = retraining.demanding(conf)
     comparison, unable = training.against_production(paths, known.live, found, candidate, paired.compare_sharply)
     candidate = replace(candidate, comparison=comparison, verdicts=training.judge(strict, candidate, comparison, known.live, unable))
-    for gate in candidate.verdicts:
-        print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
-    missed = [gate.words for gate in candidate.verdicts if not gate.passed]
+    for line in gates.lines(paths.name, candidate.verdicts):
+        print(line)
+    missed = gates.missed(candidate.verdicts)
     p_value = comparison.p_better if comparison else None
     if missed:
         return refuse(run, paths, known, reason, missed, window, p_value)
-    number = registry.next_number(run, known, paths.name)
-    texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
-    staged, facts = training.stage(run, paths, number, candidate, inputs, found, reason, texts)
-    version = registry.publish(run, paths, number, staged, facts, [str(path.relative_to(run.root)) for path in (paths.config, paths.features) if path.exists()], known.newest)
+    version = training.register(run, paths, known, candidate, inputs, found, reason, texts)
     if conf.deploy.approval == "signed":
         return wait_for_approval(run, paths, reason, version, window, p_value)
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)
     for kind in HEALED:  # before the note: what is not noted, `complete` does again
         alerts.resolve(run, paths.name, kind)
-    note(run, paths, reason, "deployed", f"v{number} replaced v{known.live.number}", window, p_value)
+    note(run, paths, reason, "deployed", f"v{version.number} replaced v{known.live.number}", window, p_value)
     return 0
 
 

@@ -3,7 +3,9 @@
 make train                         # does nothing if nothing has changed since the last version
 make train MODEL=churn FORCE=1     # trains anyway
 """
-from lib import audit, files, fingerprints, parts, registry, remote, runs, tags, versions
+import hashlib
+
+from lib import audit, fingerprints, parts, registry, remote, runs, tags, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
 from lib.tags import Registry
@@ -24,10 +26,11 @@ def work(run: Run) -> int:
 def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Version | None:
     """A new version, or None if nothing has changed. Refused, with its numbers on record, if it misses a gate."""
     then = versions.manifest_of(paths, known.newest) if known.newest else None
-    conf = load_config(paths) if then is None or not paths.config.is_file() or files.sha256(paths.config) != then["files"]["model.toml"] else None  # the same text was right before
-    features = paths.features.read_bytes() if paths.features.exists() else None
+    texts = versions.texts(paths)
+    same = then and "model.toml" in texts and hashlib.sha256(texts["model.toml"]).hexdigest() == then["files"]["model.toml"]
+    conf = None if same else load_config(paths, texts)  # the newest version was trained with this very text, so it is right
     found = parts.check(paths) or first_rows(run, paths, conf)
-    inputs = fingerprints.collect(paths, found, paths.config.read_text(encoding="utf-8"), features, then)
+    inputs = fingerprints.collect(paths, found, texts, then)
     run.note(**inputs.columns())
     why = "; ".join(fingerprints.changes(inputs, then["inputs"])) or ("FORCE=1" if force else "") if then else "the first version"
     if not why:
@@ -36,12 +39,12 @@ def train(run: Run, paths: ModelPaths, known: Registry, force: bool) -> tags.Ver
     remote.refuse_behind(paths)
     run.record()
     print(f"{paths.name}: training, because of {why}", flush=True)
-    return make_version(run, paths, known, conf or load_config(paths), features, found, inputs, why, then)
+    return make_version(run, paths, known, conf or load_config(paths, texts), texts, found, inputs, why, then)
 
 
-def load_config(paths: ModelPaths):
+def load_config(paths: ModelPaths, texts: dict[str, bytes]):
     from lib import config  # where nothing has changed, model.toml need not be understood again
-    return config.load(paths.config)
+    return config.load(paths.config, texts.get("model.toml"))
 
 
 def first_rows(run: Run, paths: ModelPaths, conf) -> list[parts.Part]:
@@ -54,36 +57,32 @@ def first_rows(run: Run, paths: ModelPaths, conf) -> list[parts.Part]:
     return parts.check(paths)
 
 
-def make_version(run: Run, paths: ModelPaths, known: Registry, conf, features, found, inputs, why: str, then: dict | None) -> tags.Version:
-    """then: the newest version's manifest."""
+def make_version(run: Run, paths: ModelPaths, known: Registry, conf, texts: dict[str, bytes], found, inputs, why: str, then: dict | None) -> tags.Version:
+    """texts: as versions.texts gives them; then: the newest version's manifest."""
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
-    from lib import dataset, profile, training  # scikit-learn takes a second to import: not when nothing has changed
+    from lib import dataset, gates, profile, training  # scikit-learn takes a second to import: not when nothing has changed
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
     split = dataset.split(rows, conf, cutoff(then, conf))
     profiling = ThreadPoolExecutor(1).submit(profile.features, rows.frame if conf.train.refit else rows.frame[split.train], conf)  # while the rest goes on
-    candidate = training.fit(run, conf, features, rows, split, inputs.fingerprint())
+    candidate = training.fit(run, conf, texts.get("features.py"), rows, split, inputs.fingerprint())
     training.record(run, candidate)
     show(paths.name, candidate)
     comparison, unable = training.against_production(paths, known.live, found, candidate)
     candidate = replace(candidate, profiled=profiling, comparison=comparison, verdicts=training.judge(conf, candidate, comparison, known.live, unable))
-    for gate in candidate.verdicts:
-        print(f"{paths.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
+    for line in gates.lines(paths.name, candidate.verdicts):
+        print(line)
     if unable and known.live is None:
         print(f"{paths.name}: {unable}")
-    missed = [gate.words for gate in candidate.verdicts if not gate.passed]
+    missed = gates.missed(candidate.verdicts)
     if missed:
         audit.add(paths.audit, run, "refused", why=why, missed=missed)
         raise Refused(f"{paths.name}: not registered: {'; '.join(missed)}. The numbers are in metrics.db (run {run.id}).")
-    number = registry.next_number(run, known, paths.name)
-    texts = {"model.toml": paths.config.read_bytes(), **({"features.py": features} if features is not None else {})}
-    staged, facts = training.stage(run, paths, number, candidate, inputs, found, why, texts)
-    extra = [str(path.relative_to(paths.root)) for path in (paths.config, paths.features) if path.exists()]
-    version = registry.publish(run, paths, number, staged, facts, extra, known.newest)
-    print(f"{paths.name}: v{number} registered, tag {version.tag}, model {version.sha256[:12]}, card models/{paths.name}/v{number}/card.md")
+    version = training.register(run, paths, known, candidate, inputs, found, why, texts)
+    print(f"{paths.name}: v{version.number} registered, tag {version.tag}, model {version.sha256[:12]}, card models/{paths.name}/v{version.number}/card.md")
     signed = conf.deploy.approval == "signed"
-    print(f"next: {f'make approve MODEL={paths.name} VERSION={number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")
+    print(f"next: {f'make approve MODEL={paths.name} VERSION={version.number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")
     return version
 
 

@@ -238,6 +238,31 @@ def test_other_data_starts_the_search_anew(project):
     assert "(15 folds fitted, 0 found finished)" in project.run("train").stdout
 
 
+def test_what_is_edited_during_a_training_is_for_the_next_one(trained):
+    """model.toml and features.py are edited by features.py itself, once the training has begun."""
+    edit(trained, "seed = 0", "seed = 1")
+    (trained.root / "models/cancer/features.py").write_text(
+        "from pathlib import Path\nrowwise = True\n\n\ndef build(rows):\n    here = Path('models/cancer')\n"
+        "    if not (here / 'v3').exists() and not list(here.glob('.staged-*')):\n"
+        "        (here / 'model.toml').write_text((here / 'model.toml').read_text().replace('seed = 1', 'seed = 4242'))\n"
+        "        (here / 'features.py').unlink(missing_ok=True)\n    return rows\n")
+    features = (trained.root / "models/cancer/features.py").read_text()
+    trained.run("train")
+    for place in ("models/cancer", "models/cancer/v3"):
+        assert "seed = 1\n" in trained.git("show", f"cancer/v3:{place}/model.toml")
+        assert trained.git("show", f"cancer/v3:{place}/features.py").strip() == features.strip()
+    assert "seed = 4242" in (trained.root / "models/cancer/model.toml").read_text()
+    assert "because of config: train.seed changed; features: features.py changed\n" in trained.run("train").stdout
+
+
+def test_code_that_is_changed_during_a_training_makes_no_version(trained):
+    """Its tag could not hold the code that ran."""
+    (trained.root / "models/cancer/features.py").write_text("rowwise = True\n\n\ndef build(rows):\n    open('scripts/lib/scores.py', 'a').write('# edited\\n')\n    return rows\n")
+    done = trained.run("train", code=1)
+    assert done.stderr.endswith("train: scripts/lib/scores.py was changed during the training, so its tag could not hold the code that ran. Type it again.\n")
+    assert trained.git("tag", "--list", "cancer/v3") == "" and not (trained.root / "models/cancer/v3").exists()
+
+
 def test_a_killed_registration_is_swept_up_by_the_next_command(trained):
     """Killed after the folder has its name and before the tag exists: there is no such version."""
     folder = trained.root / "models/cancer/v3"

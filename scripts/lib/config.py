@@ -10,10 +10,10 @@ from lib.settings import Column, Config, Deploy, Drift, Evaluate, Monitor, Retra
 TRAINING_SECTIONS = ("task", "target", "positive", "metric", "id", "time", "columns", "train", "search", "evaluate", "thresholds")
 
 
-def load(path: Path) -> Config:
-    """The model described by the file; UserError names the file and the key."""
+def load(path: Path, content: bytes | None = None) -> Config:
+    """The model described by the file; UserError names the file and the key. content: what it holds, where that has been read already."""
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse((path.read_bytes() if content is None else content).decode())
     except FileNotFoundError:
         if path.with_name("production").is_symlink():
             raise UserError(f"{path} is not there, and a version of the model is live. Does another branch have it? Go back to that, or bring it back here: make restore MODEL={path.parent.name}") from None
@@ -93,7 +93,7 @@ def check_keys(raw: dict, cls, where: str) -> None:
             raise UserError(f"unknown key `{where + '.' if where else ''}{key}`. {hint}")
 
 
-def training_view(text: str) -> dict:
-    """What of model.toml's text decides how training comes out, as plain nested dicts."""
-    raw = tomllib.loads(text)
+def training_view(content: bytes) -> dict:
+    """What of model.toml decides how training comes out, as plain nested dicts."""
+    raw = tomllib.loads(content.decode())
     return {key: raw[key] for key in TRAINING_SECTIONS if key in raw}

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from lib import files
+from lib.errors import Failed
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.record import Record
@@ -33,16 +34,27 @@ class Inputs(Record):
         return files.sha256_json(vars(self))
 
 
-def collect(paths: ModelPaths, found: list[Part], config_text: str, features: bytes | None, then: dict | None = None) -> Inputs:
-    """then: the manifest of a version. What its scripts read out of the very same model.toml need not be read again by the same scripts."""
-    code = {name: files.sha256(paths.root / "scripts" / name) for name in CODE}
-    if then and then["inputs"]["code"] == code and then["files"]["model.toml"] == hashlib.sha256(config_text.encode()).hexdigest():
+def collect(paths: ModelPaths, found: list[Part], texts: dict[str, bytes], then: dict | None = None) -> Inputs:
+    """texts: as versions.texts gives them. then: the manifest of a version; what its scripts read out of the very same model.toml need not be read again by the same scripts."""
+    code = code_of(paths)
+    if then and then["inputs"]["code"] == code and then["files"]["model.toml"] == hashlib.sha256(texts["model.toml"]).hexdigest():
         view = then["inputs"]["config"]
     else:
         from lib import config
-        view = plain(config.training_view(config_text))
-    return Inputs({part.path.name: part.sha256 for part in found}, view, hashlib.sha256(features).hexdigest() if features is not None else None,
+        view = plain(config.training_view(texts["model.toml"]))
+    return Inputs({part.path.name: part.sha256 for part in found}, view, hashlib.sha256(texts["features.py"]).hexdigest() if "features.py" in texts else None,
                   code, {name: version for name, version in environment().items() if name in ("python", *PACKAGES)})
+
+
+def code_of(paths: ModelPaths) -> dict[str, str]:
+    return {name: files.sha256(paths.root / "scripts" / name) for name in CODE}
+
+
+def refuse_other_code(paths: ModelPaths, inputs: Inputs) -> None:
+    """Failed if the scripts are no longer those that ran: the tag takes them from the working tree."""
+    changed = changed_keys(inputs.code, code_of(paths))
+    if changed:
+        raise Failed(f"scripts/{changed[0]} was changed during the training, so its tag could not hold the code that ran. Type it again.")
 
 
 def plain(value):

@@ -15,6 +15,16 @@ class Gate:
     words: str
 
 
+def missed(gates: list[Gate]) -> list[str]:
+    """What was not passed, in words."""
+    return [gate.words for gate in gates if not gate.passed]
+
+
+def lines(name: str, gates: list[Gate]) -> list[str]:
+    """As they are shown: a line each. name: of the model or the version."""
+    return [f"{name}: {'passed' if gate.passed else 'missed'}: {gate.words}" for gate in gates]
+
+
 def thresholds(values: dict[str, float], limits: Thresholds) -> list[Gate]:
     """One gate for each limit; a metric that is missing, NaN or infinite never passes."""
     gates = []

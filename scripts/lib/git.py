@@ -134,11 +134,12 @@ def tagged(root: Path) -> set[str]:
     return loose | set(re.findall(r" refs/tags/([^/\n]+)/", packed.read_text(errors="replace") if packed.exists() else ""))
 
 
-def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str], before: str | None = None) -> Tag:
+def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str], copies: dict[str, str], before: str | None = None) -> Tag:
     """Publish the working tree's code and the given paths as an annotated tag on top of HEAD; touches no branch and no index.
 
     contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not. before: a tag that
-    may have some of it: what it has is not read again, so that a version costs what is new in it.
+    may have some of it: what it has is not read again, so that a version costs what is new in it. copies: path -> which of the
+    paths it is to be the same as, whatever lies there in the working tree by now.
     """
     base = head(root)
     with private_index(root, tag.partition("/")[0]) as index:
@@ -149,9 +150,10 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
         else:
             run(root, "add", "--", *(name for name in PROJECT if (root / name).exists()), env=env)
         known = stored_already(root, before, contents) if before else {}
-        if known:
-            run(root, "update-index", "-z", "--index-info", stdin="".join(f"{entry}\0" for entry in known.values()).encode(), env=env)
         run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(path for path in paths if path not in known).encode(), env=env)
+        entries = dict(reversed(entry.split("\t")) for entry in run(root, "ls-files", "-s", "-z", "--", *copies.values(), env=env).decode().split("\0")[:-1])
+        rows = [*known.values(), *(f"{entries[same]}\t{path}" for path, same in copies.items())]
+        run(root, "update-index", "-z", "--index-info", stdin="".join(f"{row}\0" for row in rows).encode(), env=env)
         check_pointers(root, contents, env)
         os.utime(index, (time.time() + 10,) * 2)  # files as young as the index would be read, and cleaned, once more
         tree = line(root, "write-tree", env=env)

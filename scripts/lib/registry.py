@@ -223,8 +223,8 @@ def next_number(run: Run, registry: Registry, model: str) -> int:
     return max([0, *registry.versions, *(row["version"] for row in db.versions(run.db, model))]) + 1
 
 
-def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict, extra: list[str], before: Version | None) -> Version:
-    """Make the staged folder the version `number`: its place, then its tag, then the record. extra: further paths to tag along; before: the newest version so far."""
+def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict, before: Version | None) -> Version:
+    """Make the staged folder the version `number`: its place, then its tag, then the record. before: the newest version so far."""
     folder = paths.version(number)
     files.publish_folder(staged, folder)
     manifest = json.loads((folder / "manifest.json").read_bytes())
@@ -234,10 +234,11 @@ def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict,
     inside = f"models/{paths.name}/v{number}"
     stored = {f"{inside}/{name}": manifest["files"][name] for name in versions.STORED}
     stored |= {f"data/{paths.name}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}
+    frozen = {f"models/{paths.name}/{path.name}": f"{inside}/{path.name}" for path in (paths.config, paths.features) if path.name in manifest["files"]}
     git.configure_lfs(paths.root)
     from lib.progress import Progress
     with Progress(f"storing {tag}"):
-        git.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored, *extra], stored, before.tag if before else None)
+        git.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored], stored, frozen, before.tag if before else None)
     return settle(run, paths).versions[number]
 
 

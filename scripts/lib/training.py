@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from lib import bounds, card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, scores, scoring, search, tags, versions
+from lib import bounds, card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, registry, scores, scoring, search, tags, versions
 from lib.config import Config
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
@@ -235,6 +235,14 @@ def record(run: Run, candidate: Candidate) -> None:
         db.add_params(run.db, run.id, {"estimator": conf.train.estimator, "seed": conf.train.seed, "holdout": conf.train.holdout, "refit": candidate.final is not None,
                                        **conf.train.params, **candidate.params})
         db.add_metrics(run.db, run.id, None, [asdict(score) for score in candidate.scores])
+
+
+def register(run: Run, paths: ModelPaths, known: tags.Registry, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tags.Version:
+    """The candidate as the next version. texts: as versions.texts gave them when the training began."""
+    number = registry.next_number(run, known, paths.name)
+    staged, facts = stage(run, paths, number, candidate, inputs, found, why, texts)
+    fingerprints.refuse_other_code(paths, inputs)
+    return registry.publish(run, paths, number, staged, facts, known.newest)
 
 
 def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tuple[Path, dict]:

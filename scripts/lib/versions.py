@@ -16,6 +16,11 @@ STORED = ("model.joblib", "holdout.csv")  # the files of a version that .gitattr
 PRUNED = ".pruned.json"  # in a model's folder: which versions `prune` took away, when, and where they are kept
 
 
+def texts(paths: ModelPaths) -> dict[str, bytes]:
+    """model.toml, and features.py where there is one, as they lie there: what a version freezes. Read once for a training: who edits them meanwhile means the next one."""
+    return {path.name: path.read_bytes() for path in (paths.config, paths.features) if path.exists()}
+
+
 def live_number(paths: ModelPaths) -> int | None:
     """The number of the version that `production` points to; None if it points nowhere. UserError if it is not our link."""
     try:
