@@ -31,7 +31,7 @@ def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version,
     training.check_before_reading(conf)
     made = replace(made, config=made.config.but(evaluate=conf.evaluate, thresholds=conf.thresholds, metric=conf.metric))  # what model.toml asks now
     if source:
-        frame, answers = from_csv(made, source)
+        frame, answers = from_csv(made, conf, source)
         found = training.evaluate(made.config, answers, frame)
     else:
         content = versions.read_verified(paths.version(version.number), version, manifest, "holdout.csv")
@@ -43,23 +43,24 @@ def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version,
     for score in found:
         print(f"{version.name}: {score.name:<22} {score.value:8.4f}   95 % interval {score.low:.4f} to {score.high:.4f}{'' if score.slice == 'all' else f'   {score.slice}'}")
     verdicts = gates.thresholds({score.name: score.value for score in found if score.slice == "all"}, conf.thresholds)
-    for gate in verdicts:
-        print(f"{version.name}: {'passed' if gate.passed else 'missed'}: {gate.words}")
-    missed = [gate.words for gate in verdicts if not gate.passed]
+    for line in gates.lines(version.name, verdicts):
+        print(line)
+    missed = gates.missed(verdicts)
     if missed:
         raise Refused(f"{version.name} misses {len(missed)} of {len(verdicts)} thresholds: {'; '.join(missed)}.")
     return 0
 
 
-def from_csv(made, source: Path):
-    """The file's typed rows and the model's answers to them; the file must have the target."""
+def from_csv(made, today: config.Config, source: Path):
+    """The file's typed rows and the model's answers to them; the file must have the target. today: model.toml as it is now, which names the slices."""
     from lib import dataset, model, scoring, training
     conf = made.config
-    header = csvfile.read_header(source, None, tuple(conf.columns))
-    missing = [name for name in (*conf.features, conf.target) if name not in header.names]
+    known = {**{name: today.columns[name] for name in today.evaluate.slices}, **conf.columns}  # a slice may be of a column that the version did not have
+    header = csvfile.read_header(source, None, tuple(known))
+    missing = [name for name in dict.fromkeys((*conf.features, conf.target, *today.evaluate.slices)) if name not in header.names]
     if missing:
         raise UserError(f"{source} has no column {csvfile.listed(missing)}.")
-    columns = {name: column for name, column in conf.columns.items() if name in header.names}
+    columns = {name: column for name, column in known.items() if name in header.names}
     _, frame = next(scoring.checked_chunks(source, header, columns, whole=True))
     if len(frame) < dataset.SMALLEST:
         raise UserError(f"{source} has {len(frame)} rows; at least {dataset.SMALLEST} are needed to say anything.")

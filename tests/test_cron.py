@@ -79,6 +79,13 @@ def test_the_jobs_use_the_venv_that_make_cron_was_typed_with(project, crontab):
     assert f"7 * * * *    VENV='{sys.prefix}' sh '{project.root}'/scripts/in-cron.sh retrain 2h\n" in crontab()
 
 
+def test_a_variable_of_cron_s_own_in_crontab_txt_is_left_to_cron(project, crontab):
+    path = project.root / "crontab.txt"
+    path.write_text(path.read_text() + "3 2 * * * rsync -a $root/data $HOME/${USER}'s copy of 5$\n")
+    project.run("cron")
+    assert f"3 2 * * * rsync -a '{project.root}'/data $HOME/${{USER}}'s copy of 5$\n" in crontab()
+
+
 def test_where_there_is_no_crontab_command_the_lines_to_paste_are_shown(project, tmp_path):
     (tmp_path / "bin").mkdir()
     for name in ("git", "git-lfs", "sync"):

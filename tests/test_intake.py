@@ -402,6 +402,19 @@ def test_files_of_one_name_in_two_folders_do_not_meet(paths):
     assert in_train(paths) == {"0001.csv": b"y,x\na,1\nb,2\n", "0002.csv": b"y,x\na,3\nb,4\n"}
 
 
+@pytest.mark.parametrize("second, added, known", [("b,2\n", ["0002.csv"], 2), ("b,9\n", ["0002.csv", "0003.csv"], 1)])
+def test_files_of_one_name_do_not_meet_where_the_first_only_repeats_a_row_either(paths, second, added, known):
+    take(paths, model(PLAIN), "y,x\na,1\nb,2\n")
+    put(paths, "y,x\na,1\na,1\n", "incoming/1/rows.csv")
+    put(paths, "y,x\n" + second, "incoming/2/rows.csv")
+    assert take(paths, model(PLAIN, data={"csv": "incoming/*/rows.csv"}), None) == (added, known)
+    assert in_train(paths)["0002.csv"] == b"y,x\na,1\n" and in_train(paths).get("0003.csv", b"y,x\nb,9\n") == b"y,x\nb,9\n"
+
+
+def test_a_file_with_the_longest_name_there_is_is_taken_in(paths):
+    assert take(paths, model(PLAIN), "y,x\na,1\nb,2\n", "x" * 251 + ".csv") == (["0001.csv"], 0)
+
+
 def test_a_contradiction_between_two_files_is_refused(paths):
     put(paths, "k,y,x\n1,a,1\n2,b,2\n", "incoming/a.csv")
     put(paths, "k,y,x\n1,b,1\n", "incoming/b.csv")
@@ -415,6 +428,7 @@ def test_a_contradiction_between_two_files_is_refused(paths):
 
 @pytest.mark.parametrize("data, words", [
     ({"csv": "none/*.csv"}, 'no file matches [data] csv = "none/*.csv" (looked in {root}).'),
+    ({"csv": "in/**x.csv"}, "[data] csv = \"in/**x.csv\" is no pattern for files: invalid pattern: '**' can only be an entire path component."),
     ({}, "[data] in model.toml names no source, so say which file: CSV=rows.csv"),
     ({"sklearn": "load_irs"}, "[data] sklearn = 'load_irs' is not a data set of scikit-learn. Did you mean 'load_iris'?"),
     ({"sql": "select 1", "database": "no.db"}, '[data] database = "no.db" is not there (looked for {root}/no.db).'),

@@ -1,4 +1,5 @@
 """new and ingest as a user types them: sources, what is inferred, what is refused."""
+import re
 import shutil
 import sqlite3
 
@@ -135,3 +136,14 @@ def test_evaluate_scores_a_version_on_other_rows(trained):
     path = trained.root / "models/cancer/model.toml"
     path.write_text(path.read_text().replace("accuracy = 0.9,", "accuracy = 0.999,"))
     assert "cancer v1 misses 1 of 2 thresholds: accuracy 0.97" in trained.run("evaluate", code=3).stderr
+
+
+def test_evaluate_slices_by_a_column_that_the_version_did_not_have(trained, tmp_path):
+    import pandas as pd
+    path = trained.root / "models/cancer/model.toml"
+    path.write_text(re.sub(r"(?m)^slices = .*\n", "", path.read_text()).replace("[evaluate]", '[evaluate]\nslices = ["city"]').replace("[columns]", '[columns]\ncity = {type = "category"}'))
+    rows = pd.read_csv(trained.root / "data/cancer/train/0001.csv")
+    rows.to_csv(tmp_path / "march.csv", index=False)
+    assert trained.run("evaluate", code=2, CSV=tmp_path / "march.csv").stderr == f"evaluate: {tmp_path}/march.csv has no column 'city'.\n"
+    rows.assign(city=["Lyon", "Nice"] * (len(rows) // 2) + ["Nice"]).to_csv(tmp_path / "march.csv", index=False)
+    assert {"city = Lyon", "city = Nice"} <= {line[-11:] for line in trained.run("evaluate", CSV=tmp_path / "march.csv").stdout.splitlines()}

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import simulated
 
-from lib import db, files, readings, recent
+from lib import db, files, readings, recent, report_drift, watched
 from lib.errors import UserError
 
 NOW = "2026-05-20T08:00:00+00:00"
@@ -326,3 +328,16 @@ def test_the_newest_rows_are_told_apart_from_our_own_columns_by_place(tmp_path):
     (paths.predictions / "2026-05-01.csv").write_bytes(b"id,time,version,prediction,score\n1,2026-05-01T03:00:00Z,2," + b"x" * (1 << 25) + b",1\n")
     with pytest.raises(UserError, match="2026-05-01.csv can't be read as a prediction log"):
         recent.columns(paths, 2, "2026-05-01T03:00:00Z", "2026-05-01T07:00:00Z", ["(score)"])
+
+
+@pytest.mark.parametrize("matures, day", [("0d", "2026-05-02"), ("30m", "2026-05-01"), ("24h", "2026-04-30"), ("12h", "2026-05-01"), ("13h", "2026-04-30")])
+def test_a_day_has_matured_once_its_last_prediction_has(matures, day):
+    from lib.settings import Monitor
+    assert watched.mature_day(SimpleNamespace(monitor=Monitor(matures=matures)), "2026-05-02T12:00:00Z") == day
+
+
+@pytest.mark.parametrize("days, apart, width", [(56, 1, 1), (60, 1, 1), (61, 1, 7), (200, 1, 7), (5, 1, 1), (9, 7, 7), (3, 7, 1)])
+def test_the_heat_map_s_fields_are_as_wide_as_what_they_stand_for(days, apart, width):
+    rows = readings.thinned([{"id": i, "day": (date(2026, 3, 2) + timedelta(days=i * apart)).isoformat(), "verdict": "ok"} for i in range(days)])
+    grid = report_drift.grid(SimpleNamespace(drift_windows=rows, drift_found=[], last_drift=None))
+    assert grid.days == width and len(set(grid.starts.values())) == len(rows)

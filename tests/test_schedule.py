@@ -44,6 +44,14 @@ def test_cron_goes_by_the_machine_s_clock_and_the_answer_is_utc(monkeypatch):
     assert schedule.upcoming(entry, datetime(2026, 12, 1, tzinfo=timezone.utc)) == datetime(2026, 12, 1, 2, tzinfo=timezone.utc)
 
 
+def test_of_several_lines_the_soonest_counts_whatever_their_order():
+    early, late = schedule.entries("0 5 * * * sh in-cron.sh retrain 2h\n0 13 * * * sh in-cron.sh retrain 2h\n")
+    for noon, found in ((12, 13), (4, 5)):
+        for entries in ([early, late], [late, early]):
+            assert schedule.soonest(entries, datetime(2026, 5, 1, noon, tzinfo=timezone.utc)) == datetime(2026, 5, 1, found, tzinfo=timezone.utc)
+    assert schedule.soonest([], datetime(2026, 5, 1, tzinfo=timezone.utc)) is None
+
+
 @pytest.mark.parametrize("line", ["# 7 * * * * sh in-cron.sh retrain 2h", "61 * * * * sh in-cron.sh retrain 2h", "x * * * * sh in-cron.sh retrain 2h", "7 * * * * echo hello", "SHELL=/bin/sh", "", "9-5 * * * * sh in-cron.sh retrain 2h"])
 def test_what_is_no_entry_of_ours_is_passed_over(line):
     assert schedule.entries(line + "\n") == []

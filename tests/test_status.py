@@ -106,10 +106,15 @@ def test_a_retraining_by_the_calendar_is_announced(bare):
     process = subprocess.Popen([daemon, "60"])
     try:
         install(bare)
-        config = bare.root / "models/cancer/model.toml"
-        config.write_text(config.read_text() + '\n[retrain]\nwindows = [\n  "all",\n]\nevery = "7d"\n')
+        config, later = bare.root / "models/cancer/model.toml", {"JSON": 1, "PATH": f"{daemon.parent}:{os.environ['PATH']}", "LEAN_NOW": "2030-01-01T00:00:00+00:00"}
+        plain = config.read_text()
+        for text, job in (('retrain = {every = "7d"}\n' + plain, "retrain"), ('description = "x"\nretrain.every = "7d"\n' + plain.partition("\n")[2], "retrain"),
+                          (plain + '\n[retrain]\nevery = "7d"\nmax_per_week = 0\n', "check")):
+            config.write_text(text)
+            assert json.loads(bare.run("status", **later).stdout)["models"][0]["next"]["job"] == job
+        config.write_text(plain + '\n[retrain]\nwindows = [\n  "all",\n]\nevery = "7d"\n')
         assert fields(status(bare, TZ="UTC"))["next"] == "09:07"
-        assert json.loads(bare.run("status", JSON=1, PATH=f"{daemon.parent}:{os.environ['PATH']}", LEAN_NOW="2030-01-01T00:00:00+00:00").stdout)["models"][0]["next"]["job"] == "retrain"
+        assert json.loads(bare.run("status", **later).stdout)["models"][0]["next"]["job"] == "retrain"
         soon = (datetime.fromisoformat(bare.sql("SELECT max(created) FROM versions WHERE model = 'cancer'")[0][0]) + timedelta(days=2)).isoformat()
         for evidence, job in ((19.0, "check"), (25.0, "retrain")):
             checked(bare, verdict="healthy", evidence=evidence)

@@ -13,7 +13,7 @@ BEGIN, END = "# >>> lean mlops: {root} >>>", "# <<< lean mlops: {root} <<<"
 
 def block(root: Path) -> str:
     """crontab.txt with the project's folder filled in, and the venv where it is another than the project's own, between the markers."""
-    text = Template((root / "crontab.txt").read_text()).substitute(root=quoted(root))
+    text = Template((root / "crontab.txt").read_text()).safe_substitute(root=quoted(root))  # a $HOME is cron's to fill in
     if Path(sys.prefix).resolve() != (root / ".venv").resolve():
         text = text.replace("sh " + quoted(root), f"VENV={quoted(sys.prefix)} sh {quoted(root)}")
     return "\n".join([BEGIN.format(root=root), *text.splitlines(), END.format(root=root)]) + "\n"

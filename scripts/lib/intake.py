@@ -90,7 +90,7 @@ def stage(paths: ModelPaths, config: Config, source: Path, known: Known, label: 
 
     label: what a person calls the source.
     """
-    temporary = paths.train / f".{source.name}.{os.getpid()}.{len(known.content)}.tmp"
+    temporary = paths.train / f".{os.urandom(8).hex()}.tmp"  # files in different folders may have one name, and it may be long
     try:
         header = csvfile.read_header(source, config.data.separator, tuple(config.columns))
         fresh, again, faults = copy_new_rows(source, header, config, known, temporary)

@@ -29,22 +29,26 @@ SELECT model, max(version) AS version, max(time) AS time, count(DISTINCT CASE WH
 FROM drift_latest GROUP BY model"""
 # The findings of the newest windows as they were said, of each model the worst first.
 DRIFT_WORDS = "SELECT model, words FROM drift_latest WHERE verdict IN ('drift', 'quality') AND words IS NOT NULL"
+# [retrain] with its keys; and whether model.toml has it before its first section, as `retrain = {…}` or `retrain.every = …`.
 SECTION = re.compile(r"^[ \t]*\[[ \t]*retrain[ \t]*\][^\n]*\n(?:(?![ \t]*\[)[^\n]*\n?)*", re.M)
+ABOVE = re.compile(r"(?:(?![ \t]*\[)[^\n]*\n)*?[ \t]*retrain[ \t]*[.=]")
 
 
-class Cron(namedtuple("Cron", "jobs script entry problem", defaults=("", None, ""))):
-    """The jobs that cron will start (job and time, the next first), the one of them that watches the models, and why there is none."""
+class Cron(namedtuple("Cron", "jobs script entries problem", defaults=("", (), ""))):
+    """The jobs that cron will start (job and time, the next first), the one of them that watches the models with its lines, and why there is none."""
 
 
 def cron(run: Run) -> Cron:
     entries, problem = schedule.installed(run.root)
     now = datetime.fromisoformat(clock.now())
-    times = {entry.script: schedule.upcoming(entry, now) for entry in entries}
+    lines: dict[str, list[schedule.Entry]] = {}
+    for entry in entries:
+        lines.setdefault(entry.script, []).append(entry)
+    times = {script: schedule.soonest(of_one, now) for script, of_one in lines.items()}
     jobs = [{"job": script, "time": clock.stamp(time)} for script, time in sorted(times.items(), key=lambda each: str(each[1])) if time]
     for script in ("retrain", "check"):
-        entry = next((entry for entry in entries if entry.script == script), None)
-        if entry:
-            return Cron(jobs, script, entry)
+        if script in lines:
+            return Cron(jobs, script, lines[script])
     return Cron(jobs, problem=problem or "crontab.txt has no entry that checks the models")
 
 
@@ -115,30 +119,29 @@ def stops(run: Run, name: str) -> bool:
 
 def due(run: Run, row, ticks: Cron) -> dict | None:
     """The job that cron runs next for a model, and when: a check, or a retraining where that is due by then and allowed."""
-    if ticks.entry is None:
-        return None
     now = datetime.fromisoformat(clock.now())
-    tick = schedule.upcoming(ticks.entry, now)
+    tick = schedule.soonest(ticks.entries, now)
     if tick is None:
         return None
     dropped = row["verdict"] == "dropped" and row["checked_version"] == row["version"]
     again = retrain_settings(ModelPaths(run.root, row["model"]), dropped) if ticks.script == "retrain" else None
     first = retrainable(run, row, again, dropped, clock.stamp(tick)) if again else None
     if first:
-        return {"job": "retrain", "time": clock.stamp(schedule.upcoming(ticks.entry, max(now, first - timedelta(minutes=1))) or tick)}
+        return {"job": "retrain", "time": clock.stamp(schedule.soonest(ticks.entries, max(now, first - timedelta(minutes=1))) or tick)}
     return {"job": "check", "time": clock.stamp(tick)}
 
 
 def retrain_settings(paths: ModelPaths, needed: bool):
     """[retrain] of model.toml, read on its own: all of it would take milliseconds a model. None if it is wrong, or not there nor needed."""
+    from lib.settings import Retrain
     try:
-        found = SECTION.search(paths.config.read_text(encoding="utf-8"))
-        if not (found or needed):
-            return None
+        text = paths.config.read_text(encoding="utf-8")
+        section, above = SECTION.search(text), ABOVE.match(text)
+        if not (section or above):
+            return Retrain() if needed else None
         import tomllib
         from lib import config
-        from lib.settings import Retrain
-        return config.parse_section(Retrain, tomllib.loads(found[0])["retrain"], "retrain") if found else Retrain()
+        return config.parse_section(Retrain, tomllib.loads(text if above else section[0])["retrain"], "retrain")
     except (OSError, ValueError, UserError):  # every command that needs it says so
         return None
 

@@ -53,7 +53,8 @@ class Grid:
 
 def grid(records: Records) -> Grid:
     windows = {row["id"]: row for row in records.drift_windows}
-    weekly = ordinal(records.drift_windows[-1]["day"]) - ordinal(records.drift_windows[0]["day"]) >= readings.DRIFT_DAILY - 7 and len(windows) < readings.DRIFT_DAILY
+    weeks = {(ordinal(row["day"]) - 1) // 7 for row in windows.values()}
+    weekly = len(weeks) == len(windows) and (max(weeks) - min(weeks) + 1) * 7 >= readings.DRIFT_DAILY
     starts = {number: ordinal(row["day"]) - (ordinal(row["day"]) - 1) % 7 if weekly else ordinal(row["day"]) for number, row in windows.items()}
     columns: dict[str, list[db.Row]] = {}
     for row in records.drift_found:

@@ -88,6 +88,11 @@ def values(piece: str, low: int, high: int) -> range:
     return range(begin, end + 1, int(step or 1))
 
 
+def soonest(entries: list[Entry], after: datetime) -> datetime | None:
+    """The first time later than `after` of any of them, in UTC."""
+    return min(filter(None, (upcoming(entry, after) for entry in entries)), default=None)
+
+
 def upcoming(entry: Entry, after: datetime) -> datetime | None:
     """The entry's first time later than `after`, in UTC; cron goes by the machine's own clock."""
     local = after.astimezone().replace(tzinfo=None)

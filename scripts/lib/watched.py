@@ -59,8 +59,9 @@ def limit_of(conf: Config | None, records: Records) -> float | None:
 
 
 def mature_day(conf: Config | None, now: str) -> str:
-    age = config.seconds(conf.monitor.matures, "monitor.matures") if conf else 0
-    return (datetime.fromisoformat(now) - timedelta(seconds=age)).strftime("%Y-%m-%d")
+    """The last day whose predictions are all old enough to be judged; today, where they always are."""
+    age = timedelta(seconds=config.seconds(conf.monitor.matures, "monitor.matures") if conf else 0)
+    return (datetime.fromisoformat(now) - (age and age + timedelta(days=1))).strftime("%Y-%m-%d")
 
 
 def version_of(row) -> Version:
