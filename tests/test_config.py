@@ -438,10 +438,10 @@ def test_changed_keys_are_dotted_names_in_order(old, new, names):
     ('cooldown = "12h"', 'cooldown = "6h"', []),
 ])
 def test_the_training_view_changes_with_what_changes_the_model(old, new, names):
-    assert fingerprints.changed_keys(config.training_view(FULL), config.training_view(changed(old, new))) == names
+    assert fingerprints.changed_keys(config.training_view(FULL.encode()), config.training_view(changed(old, new).encode())) == names
 
 
 def test_the_order_of_the_columns_of_a_training_view_does_not_matter_to_changed_keys():
     lines = FULL.splitlines()
     swapped = "\n".join([*lines[:-2], lines[-1], lines[-2]])
-    assert fingerprints.changed_keys(config.training_view(FULL), config.training_view(swapped)) == []
+    assert fingerprints.changed_keys(config.training_view(FULL.encode()), config.training_view(swapped.encode())) == []
