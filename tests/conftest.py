@@ -17,6 +17,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the backgro
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from lib import db, invariants  # noqa: E402: only now can it be found
+from lib.files import ModelPaths  # noqa: E402
+from lib.soundness import Finding, Tally  # noqa: E402
+
 
 @dataclass(frozen=True)
 class Project:
@@ -106,6 +110,18 @@ def live_template(trained_template, tmp_path_factory):
     project = trained_template.copy(tmp_path_factory.mktemp("live") / "project")
     project.run("predict", CSV=world(project, 1), OUT=project.root.parent / "answers-1.csv")
     return project
+
+
+def findings(project: Project, quick: bool = False, load: bool = True, tally: Tally | None = None) -> list[Finding]:
+    """What of the project's invariants does not hold, all models."""
+    connection = db.connect(project.root / "metrics.db")
+    try:
+        found = invariants.common(project.root, connection, quick)
+        for name in invariants.known_models(project.root):
+            found += invariants.of_model(ModelPaths(project.root, name), connection, quick, load, tally or Tally())
+        return found
+    finally:
+        connection.close()
 
 
 def edit(project: Project, old: str, new: str, model: str = "cancer") -> None:

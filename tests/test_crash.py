@@ -14,9 +14,8 @@ import pandas as pd
 import pytest
 import sklearn.linear_model  # noqa: F401  so that the forks need not import it
 import sweep
-from conftest import Project
+from conftest import Project, findings
 
-from lib import db, invariants
 from lib.files import ModelPaths
 
 pytestmark = pytest.mark.slow  # but for the tests marked quick
@@ -122,7 +121,7 @@ def own_work(project: Project) -> list:
 
 def unsound(project: Project) -> list[str]:
     """What must never be, not even between a crash and the next command."""
-    return [finding.words for finding in found(project) if finding.broken]
+    return [finding.words for finding in findings(project) if finding.broken]
 
 
 def unfinished(project: Project) -> list[str]:
@@ -130,15 +129,7 @@ def unfinished(project: Project) -> list[str]:
     paths, git = ModelPaths(project.root, "cancer"), project.root / ".git"
     left = [*paths.train.glob(".*.tmp"), *paths.predictions.glob(".*.tmp"), *paths.predictions.glob(".appending*"), *paths.data.glob("*/.index/.*"),
             *project.root.glob("*-journal"), *git.glob("lean-*"), *git.rglob("*.lock")]
-    return [finding.words for finding in found(project)] + [f"{path.relative_to(project.root)} was left" for path in left]
-
-
-def found(project: Project) -> list[invariants.Finding]:
-    connection = db.connect(project.root / "metrics.db")
-    try:
-        return invariants.find(project.root, connection)
-    finally:
-        connection.close()
+    return [finding.words for finding in findings(project)] + [f"{path.relative_to(project.root)} was left" for path in left]
 
 
 def done_wrong(scene: Scene, project: Project) -> list[str]:

@@ -370,7 +370,7 @@ def test_an_error_as_a_loss_is_clipped_at_four_times_the_bound():
 # --- references and the estimate --------------------------------------------------------------------------------
 
 def test_a_model_that_loses_much_of_its_accuracy_at_deployment_is_found_above_the_floor():
-    bound = sequential.deployment_bound(losses=100, labels=2000, tolerance=0.02)
+    bound = sequential.upper_limit(losses=100, labels=2000) + 0.02
     state = start(0.25, deployed=bound)
     decision = decide(after_days([30] * 20, state=state))
     assert (decision.verdict, decision.reference) == ("dropped", "deployment")
@@ -378,7 +378,7 @@ def test_a_model_that_loses_much_of_its_accuracy_at_deployment_is_found_above_th
 
 
 def test_a_small_holdout_leaves_more_room_than_a_large_one():
-    small, large = (sequential.deployment_bound(n * 0.1, n, 0.02) for n in (50, 50_000))
+    small, large = (sequential.upper_limit(n * 0.1, n) + 0.02 for n in (50, 50_000))
     assert large == pytest.approx(0.122, abs=0.001) and small > 0.19
 
 
@@ -413,7 +413,7 @@ def test_the_interval_of_the_current_loss_covers_the_truth_about_as_often_as_it_
 def taught_limits(wrong, days, tolerance=0.05):
     """The bound from a holdout of 100 rows, and what it is after these days of (labels, losses)."""
     conf = SimpleNamespace(task="classification", monitor=SimpleNamespace(tolerance=tolerance))
-    first = sequential.deployment_bound(wrong, 100, tolerance)
+    first = sequential.upper_limit(wrong, 100) + tolerance
     days = [Day(number, labels, losses, losses) for number, (labels, losses) in enumerate(days)]
     return first, bounds.of_first_days(conf, start(first), days, Config())
 

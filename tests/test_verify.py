@@ -7,9 +7,8 @@ import sqlite3
 import stat
 
 import pytest
-from conftest import Project
+from conftest import Project, findings
 
-from lib import db, invariants
 from lib.soundness import Tally
 
 SCORED = "cancer: 569 rows scored by v1\n"
@@ -30,11 +29,7 @@ def busy(busy_template, tmp_path) -> Project:
 
 def find(project: Project, quick: bool = False, load: bool = False, tally: Tally | None = None) -> list[str]:
     """Each finding as a line; those that the next command puts right begin with a star."""
-    connection = db.connect(project.root / "metrics.db")
-    try:
-        return [("" if finding.broken else "*") + finding.words for finding in invariants.find(project.root, connection, quick=quick, load=load, tally=tally)]
-    finally:
-        connection.close()
+    return [("" if finding.broken else "*") + finding.words for finding in findings(project, quick, load, tally)]
 
 
 def forge(project: Project, *statements: str) -> None:

@@ -9,17 +9,24 @@ from lib.tags import Registry, Version
 from lib.wobble import Day
 
 MAE_SLACK = 1.5  # how many times its holdout mae a regression may reach, where neither a floor nor a threshold says
-MAE_TOLERANCE = 2.0  # the tolerance, as a share of an mae, over that of an accuracy: five points are a tenth of the errors of who is wrong half of the time, and more of anybody else's
+MAE_TOLERANCE = 2.0  # [monitor] tolerance is points of accuracy; an mae may be worse by twice that share, since 0.05 is a tenth of the errors of a model that is wrong half of the time
 LEAST = 1e-150  # an mae of zero would be nothing to measure by
 
 
 def acceptable(conf: Config, known: Registry, number: int) -> float | None:
     """The largest acceptable mae of a version; or the largest acceptable share of wrong answers, where a floor is named."""
     if conf.task == "classification":
-        named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.min.get("accuracy")
+        named = named_floor(conf)
         return min(max(1 - named, 1e-6), 1 - 1e-6) if named is not None else None
-    named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae")
+    named = named_floor(conf)
     return max(named, LEAST) if named is not None else slack(known, number)
+
+
+def named_floor(conf: Config) -> float | None:
+    """The lowest accuracy, or the largest mae, that model.toml asks for: the floor in [monitor], else the threshold."""
+    if conf.monitor.floor is not None:
+        return conf.monitor.floor
+    return conf.thresholds.max.get("mae") if conf.task == "regression" else conf.thresholds.min.get("accuracy")
 
 
 def slack(known: Registry, number: int) -> float:
@@ -85,12 +92,12 @@ def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     e = version.entry
     if conf.task == "regression":
         mean, labels = clipped_loss(e, sequential.CLIP * yardstick(conf, known, version.number))
-        return tolerated(conf, sequential.deployment_bound(mean * labels, labels, 0.0))
+        return tolerated(conf, sequential.upper_limit(mean * labels, labels))
     if "wrong" in e or e["metric"] == "accuracy":
         losses = e["wrong"] if "wrong" in e else (1 - e["value"]) * e["holdout_rows"]
     else:
         return None
-    return tolerated(conf, sequential.deployment_bound(losses, e["holdout_rows"], 0.0))
+    return tolerated(conf, sequential.upper_limit(losses, e["holdout_rows"]))
 
 
 def of_first_days(conf: Config, state: sequential.State, days: Iterable[Day], setting: sequential.Config) -> float | None:

@@ -199,10 +199,6 @@ def deployments(connection: sqlite3.Connection, model: str) -> list[sqlite3.Row]
     return connection.execute("SELECT * FROM deployments WHERE model = ? ORDER BY deployment", (model,)).fetchall()
 
 
-def live(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
-    return connection.execute("SELECT * FROM production WHERE model = ?", (model,)).fetchone()
-
-
 def finished_folds(connection: sqlite3.Connection, search: str) -> list[sqlite3.Row]:
     return connection.execute("SELECT * FROM trials WHERE search = ? ORDER BY trial, fold", (search,)).fetchall()
 

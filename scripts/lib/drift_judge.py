@@ -64,7 +64,7 @@ def windows(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Reg
 
 
 def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: Window, report: Report, rules: Rules, reached: dict[str, int], spent: dict) -> Look:
-    """Record, tell, and say it."""
+    """Put the verdict on record, raise alerts or end them, and return the lines for the screen."""
     told = drift_words.describe(report)
     serious = [words for finding, words in told if finding.verdict in ("quality", "drift")]
     with db.transaction(run.db):

@@ -26,4 +26,4 @@ class TooFew(UserError):
 
 
 class Busy(Failed):
-    """Another command holds the model's lock and kept it for longer than we were willing to wait."""
+    """Another command holds the lock that this one needs: a model's, a log's, the report's, a backup's or the crontab's; and it kept it for longer than we were willing to wait."""

@@ -46,12 +46,14 @@ class Examined:
     rows: int
     matrix: Matrix | None = None
     bins: list[Bin] | None = None
-    binary: bool = False  # the confidence is the larger of the positive class's score and the rest
     residuals: Residuals | None = None
 
 
 def examine(content: bytes, numeric: bool, binary: bool) -> Examined:
-    """What a version's holdout.csv (row, label, prediction, score) says. ValueError where it is no such file."""
+    """What a version's holdout.csv (row, label, prediction, score) says. ValueError where it is no such file.
+
+    binary: a row's confidence is the larger of the positive class's score and the rest.
+    """
     reader = csv.reader(io.StringIO(content.decode()))
     if next(reader, [])[:4] != ["row", "label", "prediction", "score"]:
         raise ValueError("it has not the columns of a holdout")
@@ -60,7 +62,7 @@ def examine(content: bytes, numeric: bool, binary: bool) -> Examined:
         pairs = [(float(said), float(true) - float(said)) for true, said, _ in rows]
         return Examined(len(rows), residuals=residuals([pair for pair in pairs if all(map(math.isfinite, pair))]))
     answers = [(max(float(score), 1 - float(score)) if binary else float(score), true == said) for true, said, score in rows if score]
-    return Examined(len(rows), confusion([(true, said) for true, said, _ in rows]), calibration(answers), binary)
+    return Examined(len(rows), confusion([(true, said) for true, said, _ in rows]), calibration(answers))
 
 
 def confusion(pairs: list[tuple[str, str]]) -> Matrix:

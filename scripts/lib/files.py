@@ -1,4 +1,4 @@
-"""Files that survive a crash: whole or not there, on the disk before anyone is told; and one lock a model."""
+"""Files that survive a crash: whole or not there, on the disk before anyone is told; and locks that end with the process that holds them."""
 import contextlib
 import errno
 import fcntl

@@ -1,13 +1,7 @@
 """What must hold at every moment, also right after a crash. `make verify` prints it, the crash sweeps assert it.
 
-    from lib import db, invariants
-    found = invariants.find(root, db.connect(root / "metrics.db"))      # [] or Findings, in the order they were met
-    broken = [finding for finding in found if finding.broken]           # the others a command was killed at, and the next one finishes
-
-find(root, connection, names=None, quick=False, load=True, tally=None) only reads: no lock, no file, no row. Called while another
-command changes a model it may see the middle of that change; ask again under the model's lock before believing it.
-names: the models, all by default. quick: of the versions only the live ones, no logs, no `git fsck`. load: unpickle the live
-model (2 seconds for scikit-learn). tally: a soundness.Tally that counts what was looked at. A Finding has model, words, broken.
+All of it only reads: no lock, no file, no row. Asked while another command changes a model it may see the middle of that
+change; ask again under the model's lock before believing it.
 """
 import hashlib
 import json
@@ -16,20 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lib import approval, audit, backups, config, db, dbfile, git, logcheck, parts, tags, versions
-from lib import registry as making
+from lib import approval, audit, backups, config, db, dbfile, git, logcheck, parts, registry, tags, versions
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.soundness import Finding, Tally
 from lib.names import NAME
 from lib.tags import VERSION_FOLDER, Registry, Version
-
-
-def find(root: Path, connection: sqlite3.Connection, names: list[str] | None = None, quick: bool = False, load: bool = True, tally: Tally | None = None) -> list[Finding]:
-    found = common(root, connection, quick)
-    for name in names if names is not None else known_models(root):
-        found += of_model(ModelPaths(root, name), connection, quick, load, tally or Tally())
-    return found
 
 
 def known_models(root: Path) -> list[str]:
@@ -48,35 +34,35 @@ def common(root: Path, connection: sqlite3.Connection, quick: bool) -> list[Find
 
 
 def of_model(paths: ModelPaths, connection: sqlite3.Connection, quick: bool, load: bool, tally: Tally) -> list[Finding]:
-    """The findings about one model."""
-    registry, problems = tags.scan(paths, db.tag_objects(connection, paths.name))
+    """The findings about one model, in the order they were met. quick: of the versions only the live one, and no logs. load: unpickle the live model too."""
+    known, problems = tags.scan(paths, db.tag_objects(connection, paths.name))
     tally.models += 1
-    tally.deployments += len(registry.deployments)
+    tally.deployments += len(known.deployments)
     found = [Finding(paths.name, str(problem)) for problem in problems]
-    found += [*record(paths, connection, registry), *history(paths, connection, registry, tally)]
-    chosen = list(registry.versions.values()) if not quick else [registry.live] if registry.live else []
+    found += [*record(paths, connection, known), *history(paths, connection, known, tally)]
+    chosen = list(known.versions.values()) if not quick else [known.live] if known.live else []
     faults = {version.number: list(of_version(paths, version, tally)) for version in chosen}
     found += [fault for told in faults.values() for fault in told]
     sound = {number for number, told in faults.items() if not told}
-    found += [*production(paths, registry, sound, load), *leftovers(paths, registry, bool(problems)), *training_data(paths, registry, tally)]
+    found += [*production(paths, known, sound, load), *leftovers(paths, known, bool(problems)), *training_data(paths, known, tally)]
     found += [] if quick else logcheck.find(paths, connection, tally)
     return [replace(finding, words=finding.words.replace(f"{paths.root}/", "")) for finding in found]  # as one would type it
 
 
-def record(paths: ModelPaths, connection: sqlite3.Connection, registry: Registry) -> Iterator[Finding]:
+def record(paths: ModelPaths, connection: sqlite3.Connection, known: Registry) -> Iterator[Finding]:
     """metrics.db against the tags."""
-    for tag, row, facts in making.rows_and_facts(connection, paths, registry):
-        changed = making.differing(row, facts)
+    for tag, row, facts in registry.rows_and_facts(connection, paths, known):
+        changed = registry.differing(row, facts)
         if row is None:
             yield Finding(paths.name, f"metrics.db has no row for {tag} yet. The next command adds it from the tag.", broken=False)
         elif changed:
-            yield Finding(paths.name, making.disagreement(tag, changed))
-    yield from approvals(paths, registry)
+            yield Finding(paths.name, registry.disagreement(tag, changed))
+    yield from approvals(paths, known)
     for tag in git.unlike_pushed(paths.root, f"{paths.name}/"):
         yield Finding(paths.name, f"the tag {tag} is not the one that was pushed: it was moved or made anew. Bring it back with: git fetch --force origin tag {tag}")
 
 
-def approvals(paths: ModelPaths, registry: Registry) -> Iterator[Finding]:
+def approvals(paths: ModelPaths, known: Registry) -> Iterator[Finding]:
     """Each approval that was given still holds, where model.toml asks for approval."""
     try:
         conf = config.load(paths.config)
@@ -85,7 +71,7 @@ def approvals(paths: ModelPaths, registry: Registry) -> Iterator[Finding]:
         yield Finding(paths.name, str(problem))
         return
     there = set(git.tag_names(paths.root)) if allowed else set()
-    for version in registry.versions.values():
+    for version in known.versions.values():
         if approval.tag_name(version) in there:
             try:
                 approval.check(paths, version, allowed)
@@ -93,17 +79,17 @@ def approvals(paths: ModelPaths, registry: Registry) -> Iterator[Finding]:
                 yield Finding(paths.name, str(problem))
 
 
-def history(paths: ModelPaths, connection: sqlite3.Connection, registry: Registry, tally: Tally) -> Iterator[Finding]:
+def history(paths: ModelPaths, connection: sqlite3.Connection, known: Registry, tally: Tally) -> Iterator[Finding]:
     """The audit against its own chain, against the tags and against what metrics.db remembers of its length."""
     lines = audit.lines(paths.audit)
     tally.lines += len(lines)
     head = db.audit_head(connection, paths.name)
-    if not paths.audit.exists() and (registry.lines or head[0]):
-        yield Finding(paths.name, f"{paths.audit} is gone. {making.bring_back_audit(paths).partition('&& ')[2]} brings back what the tags carry of it.")
+    if not paths.audit.exists() and (known.lines or head[0]):
+        yield Finding(paths.name, f"{paths.audit} is gone. {registry.bring_back_audit(paths).partition('&& ')[2]} brings back what the tags carry of it.")
         return
-    for fault in making.audit_faults(lines, registry, head):
-        yield Finding(paths.name, f"{paths.audit}: {fault}. {making.bring_back_audit(paths)}")
-    for line in audit.awaited(lines, registry.lines):
+    for fault in registry.audit_faults(lines, known, head):
+        yield Finding(paths.name, f"{paths.audit}: {fault}. {registry.bring_back_audit(paths)}")
+    for line in audit.awaited(lines, known.lines):
         yield Finding(paths.name, f"{paths.audit} has no line for {json.loads(line).get('tag')} yet. The next command adds it from the tag.", broken=False)
     if paths.audit.exists() and not paths.audit.read_bytes().endswith(b"\n") and paths.audit.stat().st_size:
         yield Finding(paths.name, f"{paths.audit}: its last line is torn. The next command that writes to it cuts it off.", broken=False)
@@ -177,9 +163,9 @@ def working_copy(paths: ModelPaths, version: Version, folder: Path, wanted: dict
             yield Finding(paths.name, f"{path} is not part of {version.name}. Remove it.")
 
 
-def production(paths: ModelPaths, registry: Registry, sound: set[int], load: bool) -> Iterator[Finding]:
+def production(paths: ModelPaths, known: Registry, sound: set[int], load: bool) -> Iterator[Finding]:
     """What is live is the last deployment on record, and loads. sound: the versions whose bytes are right."""
-    last = registry.deployments[-1] if registry.deployments else None
+    last = known.deployments[-1] if known.deployments else None
     try:
         pointed = versions.live_number(paths)
     except UserError as problem:
@@ -197,7 +183,7 @@ def production(paths: ModelPaths, registry: Registry, sound: set[int], load: boo
         if not paths.version(number).is_dir():
             yield Finding(paths.name, f"{paths.version(number)} is gone, and it is live. The next command brings it back from its tag.", broken=False)
         elif load:
-            yield from loads(paths, registry.versions[number])
+            yield from loads(paths, known.versions[number])
 
 
 def loads(paths: ModelPaths, version: Version) -> Iterator[Finding]:
@@ -208,15 +194,15 @@ def loads(paths: ModelPaths, version: Version) -> Iterator[Finding]:
         yield Finding(paths.name, str(problem))
 
 
-def leftovers(paths: ModelPaths, registry: Registry, doubtful: bool) -> Iterator[Finding]:
+def leftovers(paths: ModelPaths, known: Registry, doubtful: bool) -> Iterator[Finding]:
     """What a killed command left: no version, since it has no tag. doubtful: a tag is not as it was made, so a folder without one may be its."""
     for folder in sorted(paths.folder.iterdir()) if paths.folder.is_dir() else ():
-        untagged = not doubtful and VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
+        untagged = not doubtful and VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in known.versions
         if untagged or folder.name.startswith(versions.STAGED) or folder.match(".*.tmp"):
             yield Finding(paths.name, f"{folder} was left by an interrupted command. The next one removes it.", broken=False)
 
 
-def training_data(paths: ModelPaths, registry: Registry, tally: Tally) -> Iterator[Finding]:
+def training_data(paths: ModelPaths, known: Registry, tally: Tally) -> Iterator[Finding]:
     """The parts against the audit, which has the sha256 of each as it was taken in."""
     if not paths.audit.exists():
         return  # told already
@@ -235,7 +221,7 @@ def training_data(paths: ModelPaths, registry: Registry, tally: Tally) -> Iterat
         elif digest != recorded[path.name]:
             yield Finding(paths.name, f"{path} was changed after it was taken in. Bring it back with: rm {path} && make restore MODEL={paths.name}")
     gone = sorted(recorded.keys() - {path.name for path in found})
-    kept = {name for version in registry.versions.values() for name in version_parts(paths, version)} if gone else set()
+    kept = {name for version in known.versions.values() for name in version_parts(paths, version)} if gone else set()
     for name in gone:
         if name in kept:
             yield Finding(paths.name, f"{paths.train / name} is gone. The next command brings it back from the tags.", broken=False)

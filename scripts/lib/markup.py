@@ -27,17 +27,12 @@ def table(caption, heads: list[str], rows: list[list], numbers: Iterable[int] = 
     body = Markup("".join(f'<tr><th scope="row">{html(row[0])}' + "".join(f"<td>{html(cell)}" for cell in row[1:]) for row in rows))
     name = " ".join([kind, *(f"n{column}" for column in numbers)]).strip()
     inner = element("table", element("caption", caption), element("thead", element("tr", head)), element("tbody", body), class_=name or None)
-    return element("div", inner, class_="scroll", tabindex="0", role="group", aria_label=plain(caption))
+    return element("div", inner, class_="scroll", tabindex="0", role="group", aria_label=caption)
 
 
 def two(line, below) -> Markup:
     """A cell's figure with small print below."""
     return joined((line, element("small", below)))
-
-
-def plain(value) -> str:
-    """What a label may hold: a caption that is markup loses its tags' meaning, so only texts are given."""
-    return "table" if isinstance(value, Markup) else str(value)
 
 
 def figure(title: str, plot: str, *below) -> Markup:

@@ -213,7 +213,7 @@ def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, set
     labels, losses = sum(day.labels for day in days), unit * sum(day.losses for day in days)
     if labels < setting.minimum_labels:
         return None
-    return taught(run, paths, known, sequential.start(min(max(sequential.deployment_bound(min(losses, labels), labels, 0.0), 1e-6), 1 - 1e-6), None, setting))
+    return taught(run, paths, known, sequential.start(min(max(sequential.upper_limit(min(losses, labels), labels), 1e-6), 1 - 1e-6), None, setting))
 
 
 def worse_than_before(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> str | None:

@@ -10,6 +10,7 @@ from html import escape
 from lib.scales import Scale, date_ticks, figure, nice_ticks, tick_words, ticks_within
 
 HEIGHT = 200  # of the plotting area, in pixels
+BARS, PLANE, BINS = 110, 240, 120  # the same of bars, of a plane with two axes, and of two distributions
 TOP = 24  # above it, for the marks' names
 BOTTOM = 24  # below it, for dates
 DOTS = 45  # days up to which each one has a dot
@@ -73,10 +74,10 @@ def stretched(span: float, height: float, parts: Iterable[str], top: float = TOP
     return f'<svg y="{number(top)}" width="100%" height="{number(height)}" viewBox="-0.5 0 {number(span)} {number(height)}" preserveAspectRatio="none">{"".join(parts)}</svg>'
 
 
-def levels(ticks: list[float], scale: Scale) -> str:
-    """Horizontal lines with their values to the left."""
-    return "".join(f'<line class="grid" x2="100%" y1="{number(y)}" y2="{number(y)}"/><text class="tick" x="-8" y="{number(y + 4)}" text-anchor="end">{words}</text>'
-                   for tick, words in zip(ticks, tick_words(ticks)) for y in (scale.at(tick),))
+def levels(ticks: list[float], scale: Scale, words: list[str] | None = None) -> str:
+    """Horizontal lines with their values, or these words, to the left."""
+    return "".join(f'<line class="grid" x2="100%" y1="{number(y)}" y2="{number(y)}"/><text class="tick" x="-8" y="{number(y + 4)}" text-anchor="end">{text}</text>'
+                   for tick, text in zip(ticks, words or tick_words(ticks)) for y in (scale.at(tick),))
 
 
 def dates(first: int, last: int, y: float) -> str:
@@ -93,7 +94,7 @@ def over_time(points: list[Point], trend: list[tuple[int, float]], hovers: list[
     pad = 0.15 * (max(values) - min(values)) or abs(max(values)) * 0.05 or 0.05
     ticks = ticks_within(min(values) - pad, max(values) + pad, 0.0, ceiling)
     scale, span = Scale(ticks[0], ticks[-1], TOP + HEIGHT, TOP), last - first + 1
-    curves = [shape for run in runs(points) for shape in curve(run, first, scale, "faint" if trend else "line")]
+    curves = [shape for piece in unbroken(points) for shape in curve(piece, first, scale, "faint" if trend else "line")]
     curves += [f'<path class="line" d="M{course([day for day, _ in trend], [value for _, value in trend], first, scale)}"/>'] if trend else []
     dots = [f'<circle class="dot" cx="{across(point.day, first, span)}" cy="{number(scale.at(point.value))}" r="3"/>' for point in points] if len(points) <= DOTS else []
     end = trend[-1][1] if trend else points[-1].value
@@ -118,11 +119,11 @@ def hovering(hovers: list[Hover], first: int, span: int, height: float, top: flo
     return f'<g class="hover">{stretched(span, height, fields, top)}</g>'
 
 
-def runs(points: list[Point], gap: int = 7) -> list[list[Point]]:
-    """The points cut where more than `gap` days are missing, so that no line pretends to know them."""
+def unbroken(points: list[Point]) -> list[list[Point]]:
+    """The points cut where more than a week of days is missing, so that no line pretends to know them."""
     found: list[list[Point]] = []
     for point in points:
-        if found and point.day - found[-1][-1].day <= gap:
+        if found and point.day - found[-1][-1].day <= 7:
             found[-1].append(point)
         else:
             found.append([point])
@@ -165,45 +166,39 @@ def ringed(rings: list[Mark], first: int, span: int) -> list[str]:
     return [f'<circle class="ring" cx="{across(ring.day, first, span)}" cy="{TOP + HEIGHT}" r="5">{titled(ring.words)}</circle>' for ring in rings]
 
 
-def bars(found: list[Bar], first: int, last: int, label: str, height: float = 110) -> str:
+def bars(found: list[Bar], first: int, last: int, label: str) -> str:
     """Totals by day or week with the part of them that is filled."""
     ticks = ticks_within(0, max(bar.total for bar in found) or 1, 0.0, float("inf"), 2)
-    scale, span = Scale(ticks[0], ticks[-1], 8 + height, 8), last - first + 1
+    scale, span = Scale(ticks[0], ticks[-1], 8 + BARS, 8), last - first + 1
 
     def block(bar: Bar, value: float, kind: str) -> str:
-        size = 8 + height - scale.at(value)
-        place = f'x="{number(bar.day - first - 0.5 + 0.08 * bar.days)}" y="{number(height - size)}" width="{number(0.84 * bar.days)}" height="{number(size)}"'
+        size = 8 + BARS - scale.at(value)
+        place = f'x="{number(bar.day - first - 0.5 + 0.08 * bar.days)}" y="{number(BARS - size)}" width="{number(0.84 * bar.days)}" height="{number(size)}"'
         return f'<rect class="{kind}" {place}/>' if size >= 0.05 else ""
 
     blocks = [f'<g>{block(bar, bar.total, "whole") if bar.total > bar.part else ""}{block(bar, bar.part, "part")}'
-              f'<rect class="over" x="{number(bar.day - first - 0.5)}" width="{bar.days}" height="{number(height)}"/>{titled(bar.words)}</g>' for bar in found]
-    return drawing(label, [levels(ticks, scale), dates(first, last, height + 26), stretched(span, height, blocks, 8)], height + 34)
+              f'<rect class="over" x="{number(bar.day - first - 0.5)}" width="{bar.days}" height="{number(BARS)}"/>{titled(bar.words)}</g>' for bar in found]
+    return drawing(label, [levels(ticks, scale), dates(first, last, BARS + 26), stretched(span, BARS, blocks, 8)], BARS + 34)
 
 
-def square(points: Iterable[str], x_ticks: list[float], y_ticks: list[float], x_name: str, y_name: str, label: str, percent: bool = False, height: float = 240) -> str:
+def square(points: Iterable[str], x_ticks: list[float], y_ticks: list[float], x_name: str, y_name: str, label: str, percent: bool = False) -> str:
     """A plane with ticks on both axes; points: shapes whose x is in per cent of the width, made by `at`."""
-    x, y = plane(x_ticks, y_ticks, height)
-    words = [f"{round(tick * 100)} %" for tick in x_ticks] if percent else tick_words(x_ticks)
-    below = "".join(f'<text class="tick" x="{number(x.at(tick))}%" y="{number(height + 42)}" text-anchor="middle">{text}</text>' for tick, text in zip(x_ticks, words))
-    names = f'<text class="axis" x="-8" y="12" >{escape(y_name)}</text><text class="axis" x="100%" y="{number(height + 62)}" text-anchor="end">{escape(x_name)}</text>'
-    sides = levels(y_ticks, y) if not percent else levels_percent(y_ticks, y)
-    return drawing(label, [sides, below, names, *points], height + 70, "plot square")
+    x, y = plane(x_ticks, y_ticks)
+    across_words, up_words = ([f"{round(tick * 100)} %" for tick in ticks] if percent else tick_words(ticks) for ticks in (x_ticks, y_ticks))
+    below = "".join(f'<text class="tick" x="{number(x.at(tick))}%" y="{number(PLANE + 42)}" text-anchor="middle">{text}</text>' for tick, text in zip(x_ticks, across_words))
+    names = f'<text class="axis" x="-8" y="12" >{escape(y_name)}</text><text class="axis" x="100%" y="{number(PLANE + 62)}" text-anchor="end">{escape(x_name)}</text>'
+    return drawing(label, [levels(y_ticks, y, up_words), below, names, *points], PLANE + 70, "plot square")
 
 
-def plane(x_ticks: list[float], y_ticks: list[float], height: float = 240) -> tuple[Scale, Scale]:
+def plane(x_ticks: list[float], y_ticks: list[float]) -> tuple[Scale, Scale]:
     """The scales of `square`: x in per cent, y in pixels."""
-    return Scale(x_ticks[0], x_ticks[-1], 0, 100), Scale(y_ticks[0], y_ticks[-1], 24 + height, 24)
+    return Scale(x_ticks[0], x_ticks[-1], 0, 100), Scale(y_ticks[0], y_ticks[-1], 24 + PLANE, 24)
 
 
-def cloud(points: list[tuple[float, float]], x: Scale, y: Scale, height: float = 240) -> str:
+def cloud(points: list[tuple[float, float]], x: Scale, y: Scale) -> str:
     """Points of a plane, as dots of one stretched path: a few bytes each."""
     dots = "".join(f"M{x.at(a) - 0.5:.1f} {round(y.at(b) - 24)}h0" for a, b in points)
-    return stretched(100, height, [f'<path class="point" d="{dots}"/>'])
-
-
-def levels_percent(ticks: list[float], scale: Scale) -> str:
-    return "".join(f'<line class="grid" x2="100%" y1="{number(y)}" y2="{number(y)}"/><text class="tick" x="-8" y="{number(y + 4)}" text-anchor="end">{round(tick * 100)} %</text>'
-                   for tick in ticks for y in (scale.at(tick),))
+    return stretched(100, PLANE, [f'<path class="point" d="{dots}"/>'])
 
 
 def whisker(low: float | None, value: float, high: float | None, scale: Scale) -> str:
@@ -225,18 +220,18 @@ def date_line(first: int, last: int) -> str:
     return f'<svg class="strip" aria-hidden="true" width="100%" height="18">{dates(first, last, 13)}</svg>'
 
 
-def histogram(edges: list[float], before: list[float], now: list[float], label: str, height: float = 120) -> str:
+def histogram(edges: list[float], before: list[float], now: list[float], label: str) -> str:
     """Two distributions over the same bins: the first filled, the second as a line."""
-    scale, span = Scale(0, max(*before, *now) or 1, height, 4), len(before)
-    filled = "".join(f"M{index - 0.5} {number(scale.at(share))}h1V{number(height)}h-1z" for index, share in enumerate(before) if share > 0)
-    line = f"M-0.5 {number(height)}" + "".join(f"V{number(scale.at(share))}h1" for share in now) + f"V{number(height)}"
+    scale, span = Scale(0, max(*before, *now) or 1, BINS, 4), len(before)
+    filled = "".join(f"M{index - 0.5} {number(scale.at(share))}h1V{number(BINS)}h-1z" for index, share in enumerate(before) if share > 0)
+    line = f"M-0.5 {number(BINS)}" + "".join(f"V{number(scale.at(share))}h1" for share in now) + f"V{number(BINS)}"
     ends = tick_words(edges)
     hovers = [Hover(index, 1, f"{ends[index]} to {ends[index + 1]}: {100 * a:.1f} % at training, {100 * b:.1f} % now") for index, (a, b) in enumerate(zip(before, now))]
     x = Scale(edges[0], edges[-1], 0, 100)
     ticks = [tick for tick in nice_ticks(edges[0], edges[-1], 4) if 4 <= x.at(tick) <= 96 and edges[0] <= tick <= edges[-1]]
-    below = "".join(f'<text class="tick" x="{number(x.at(tick))}%" y="{number(height + 16)}" text-anchor="middle">{words}</text>' for tick, words in zip(ticks, tick_words(ticks)))
-    return drawing(label, [stretched(span, height, [f'<path class="before" d="{filled}"/>', f'<path class="now" d="{line}"/>'], 0), below,
-                           hovering(hovers, 0, span, height, 0)], height + 22, "plot small")
+    below = "".join(f'<text class="tick" x="{number(x.at(tick))}%" y="{number(BINS + 16)}" text-anchor="middle">{words}</text>' for tick, words in zip(ticks, tick_words(ticks)))
+    return drawing(label, [stretched(span, BINS, [f'<path class="before" d="{filled}"/>', f'<path class="now" d="{line}"/>'], 0), below,
+                           hovering(hovers, 0, span, BINS, 0)], BINS + 22, "plot small")
 
 
 def pairs(labels: list[str], before: list[float], now: list[float], label: str) -> str:

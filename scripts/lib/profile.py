@@ -41,7 +41,7 @@ class Columns:
 
 
 def baseline(columns: Columns, config: Config, predictions: np.ndarray, scores: np.ndarray | None) -> dict:
-    """columns: of the rows that were learnt from; predictions, scores: (holdout rows,). What profile_columns makes of them."""
+    """columns: of the rows that were learnt from; predictions, scores: (holdout rows,). baseline.json, without its calibration."""
     outputs = {"prediction": ("number" if config.task == "regression" else "category", predictions)}
     if scores is not None:
         outputs["score"] = ("number", scores)

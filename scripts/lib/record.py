@@ -6,8 +6,8 @@ command computes for seconds anyway, dataclasses serve.
 
 
 class Record:
-    """The annotations of a subclass are its fields, in their order; a value in the class is a default, a dict the same one
-    for all that were given none. Nothing is set twice, and no such dict is written to."""
+    """The annotations of a subclass are its fields, in their order; a value in the class is the default. A default dict is
+    shared by all that were given none, so it is never written to."""
 
     FIELDS: tuple[str, ...] = ()
     DEFAULTS: dict = {}

@@ -145,7 +145,7 @@ def write(found: dict, texts: pd.DataFrame, target: str, separator: str) -> str:
 
 
 def threshold(task: str, answers: pd.Series) -> tuple[str, float, str]:
-    """Headline metric, its limit, and whose result that is: always the commonest class, or always the median."""
+    """Headline metric, its limit, and whose result that is: always the commonest class, or always the mean."""
     if task == "classification":
         share = answers.value_counts(normalize=True)
         return "accuracy", math.floor(share.iloc[0] * 1000) / 1000, f"always saying {share.index[0]!r}"

@@ -91,7 +91,7 @@ class Decision:
 def start(floor, deployed=None, config=Config()):
     """State of a version that goes live.
 
-    floor, deployed: bounds on the mean loss, the second from `deployment_bound`; it is left out where the floor is
+    floor, deployed: bounds on the mean loss, the second from `upper_limit`; it is left out where the floor is
     tighter. ValueError for a bound outside (0, 1).
     """
     bounds = {"floor": floor} | ({"deployment": deployed} if deployed is not None and deployed < floor else {})
@@ -141,9 +141,9 @@ def simple_rule(labels, mean, threshold, minimum_labels, higher_is_better):
     return "dropped" if (mean < threshold if higher_is_better else mean > threshold) else "healthy"
 
 
-def deployment_bound(losses, labels, tolerance):
-    """One-sided upper 95 % limit of the mean loss on the holdout (losses is their sum), plus a tolerance."""
-    return wilson_interval(losses / labels, labels, z=1.645)[1] + tolerance
+def upper_limit(losses, labels):
+    """One-sided upper 95 % limit of the mean loss (Wilson 1927); losses: their sum."""
+    return wilson_interval(losses / labels, labels, z=1.645)[1]
 
 
 def wilson_interval(mean, n, z=1.96):
@@ -154,9 +154,9 @@ def wilson_interval(mean, n, z=1.96):
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def normal_interval(n, total, squares, z=1.96):
-    """Of the mean of n numbers of at least 0, from their sum and that of their squares."""
-    half = z * math.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)
+def normal_interval(n, total, squares):
+    """95 % interval of the mean of n numbers of at least 0, from their sum and that of their squares."""
+    half = 1.96 * math.sqrt(max(squares / n - (total / n) ** 2, 0.0) / n)
     return max(total / n - half, 0.0), total / n + half
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from lib import config, examined, files, readings, versions
+from lib import bounds, config, examined, files, readings, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.examined import Examined
@@ -52,9 +52,7 @@ def forgotten(root: Path, records: Records, name: str) -> bool:
 
 def limit_of(conf: Config | None, records: Records) -> float | None:
     """The limit that model.toml names; else the one that the last check went by."""
-    named = None
-    if conf:
-        named = conf.monitor.floor if conf.monitor.floor is not None else conf.thresholds.max.get("mae") if conf.task == "regression" else conf.thresholds.min.get("accuracy")
+    named = bounds.named_floor(conf) if conf else None
     return named if named is not None or records.last_check is None else records.last_check["floor"]
 
 
