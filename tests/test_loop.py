@@ -123,6 +123,59 @@ def test_a_version_that_did_well_is_found_as_it_was_left_when_it_comes_back(live
     assert re.fullmatch(r"cancer v1: not enough labels since it went live yet: 300 labels for 300 matured predictions \(100.0%\) in all, 30 needed; .*\n", live.run("check").stdout)
 
 
+@pytest.mark.parametrize("first, then, code", [(200, 0, 0), (0, 210, 3)])
+def test_corrections_that_come_with_new_labels_of_the_same_hour_are_judged(live, first, then, code):
+    live.run("label", CSV=outcomes(live, 1, wrong=first, rows=slice(0, 200)))
+    live.run("check", code=3 - code)
+    live.run("label", CSV=outcomes(live, 1, wrong=then, rows=slice(0, 210)))
+    assert re.search(r", 210 labels .*: (dropped|healthy)\n", live.run("check", code=code).stdout)[1] == ("dropped" if code else "healthy")
+
+
+def test_labels_that_are_taken_out_or_no_longer_matured_are_no_evidence_any_more(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=200))
+    assert live.run("check", code=3).stdout.endswith(": dropped\n")
+    path = live.root / "models/cancer/model.toml"
+    text = path.read_text()
+    path.write_text(text + '\n[monitor]\nmatures = "30d"\n')
+    assert ": not enough labels yet: 0 labels for 0 matured predictions" in live.run("retrain").stdout and live.sql("SELECT count(*) FROM retrains") == [(0,)]
+    assert ": not enough labels yet" in live.run("check").stdout
+    path.write_text(text)
+    assert live.run("check", code=3).stdout.endswith(": dropped\n")
+    before = (datetime.now(timezone.utc) - timedelta(days=20)).isoformat()
+    assert ": not enough labels yet" in live.run("check", LEAN_NOW=before).stdout
+    assert live.run("check", code=3).stdout.endswith(": dropped\n")
+    for log in (live.root / "data/cancer/labels").glob("*.csv"):
+        log.unlink()
+    assert ": not enough labels yet: 0 labels for 300 matured predictions" in live.run("check").stdout
+    live.run("retrain")
+
+
+@pytest.mark.parametrize("command, options", [("deploy", {"VERSION": 1}), ("rollback", {})])
+def test_what_a_person_makes_live_is_judged_by_what_it_does_from_then_on(live, command, options):
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
+    live.run("check")
+    live.run("train", FORCE=1)
+    live.run("deploy")
+    live.run("label", CSV=outcomes(live, 1, wrong=300))  # late, of what v1 said before it was replaced
+    later = (datetime.now(timezone.utc) + timedelta(days=5)).isoformat()
+    live.run(command, LEAN_NOW=later, **options)
+    for _ in range(2):
+        assert "cancer v1: not enough labels since it went live yet: 300 labels" in live.run("retrain", LEAN_NOW=later).stdout
+    assert live.sql("SELECT version FROM production WHERE model = 'cancer'") == [(1,)]
+
+
+def test_late_labels_of_a_good_time_count_when_the_version_comes_back(live):
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
+    live.run("check")
+    live.run("train", FORCE=1)
+    live.run("deploy")
+    live.run("label", CSV=outcomes(live, 1))
+    later = (datetime.now(timezone.utc) + timedelta(days=5)).isoformat()
+    live.run("rollback", LEAN_NOW=later)
+    for _ in range(2):
+        assert ", 300 labels for 300 matured predictions (100.0%), floor 0.9" in (said := live.run("check", LEAN_NOW=later).stdout) and said.endswith(": healthy\n")
+
+
 def test_healthy_is_not_all_that_is_said_of_a_figure_below_the_floor(live):
     live.run("label", CSV=outcomes(live, 1, rows=slice(0, 60), wrong=12))
     found = live.run("check").stdout

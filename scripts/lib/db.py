@@ -305,7 +305,14 @@ def counted(connection: sqlite3.Connection, model: str, version: int, until: str
                                     "FROM outcomes WHERE model = ? AND version = ?", (until, model, version)).fetchone())
 
 
+def fed_from(connection: sqlite3.Connection, model: str, version: int, hour: str) -> bool:
+    """Whether the sequential test was told of predictions made from the hour on."""
+    return connection.execute("SELECT 1 FROM outcomes WHERE model = ? AND version = ? AND hour >= ? AND fed_labels > 0", (model, version, hour)).fetchone() is not None
+
+
 def mark_fed(connection: sqlite3.Connection, model: str, version: int, until: str) -> None:
+    """The sequential test has been told of all predictions made before the hour `until`, and of no later ones."""
+    connection.execute("UPDATE outcomes SET fed_labels = 0, fed_losses = 0, fed_squares = 0 WHERE model = ? AND version = ? AND hour >= ? AND fed_labels > 0", (model, version, until))
     connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares "
                        f"WHERE model = ? AND version = ? AND hour < ? AND {UNFED}", (model, version, until))
 

@@ -1,18 +1,33 @@
 """Does the live model still do its job? The outcomes so far, given to the rule that model.toml asks for."""
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from lib import bounds, clock, config, db, sequential, versions
 from lib.config import Config
 from lib.files import ModelPaths
 from lib.finding import Finding
+from lib.record import Record
 from lib.tags import Deployment, Registry, Version
 from lib.runs import Run
 from lib.wobble import Day
 
 RECENT = 14  # days with labels in the figure that a check shows
+
+
+class Figures(Record):
+    """What one rule says of the live version; value: its accuracy or mae on `labels` labels since `since`, with a 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    since: str | None
+    labels: int
+    floor: float | None
+    evidence: float | None
+    alarm_at: float | None
+    verdict: str
 
 
 def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding:
@@ -21,10 +36,11 @@ def check(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Finding
     until = cutoff_hour(conf)
     labels, matured, right, predictions = db.outcome_totals(run.db, paths.name, live.number, until)
     expected = right / predictions if right else None  # mean calibrated confidence: the accuracy to expect if the world has not changed (Garg and others 2022)
-    figures = by_sequence(run, paths, conf, known, until)  # always fed: the automatic rollback goes by it under either rule
-    value, low, high, since, shown, floor, evidence, alarm_at, verdict = simple(run, paths, conf, known, until, labels) if conf.monitor.rule == "simple" else figures
-    return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", value, low, high, labels, matured, floor,
-                   evidence, alarm_at, expected if conf.task == "classification" else None, verdict, since, shown, conf.monitor.min_labels)
+    found = by_sequence(run, paths, conf, known, until)  # always fed: the automatic rollback goes by it under either rule
+    if conf.monitor.rule == "simple":
+        found = simple(run, paths, conf, known, until, labels)
+    return Finding(live.number, conf.monitor.rule, "mae" if conf.task == "regression" else "accuracy", found.value, found.low, found.high, labels, matured, found.floor,
+                   found.evidence, found.alarm_at, expected if conf.task == "classification" else None, found.verdict, found.since, found.labels, conf.monitor.min_labels)
 
 
 def cutoff_hour(conf: Config) -> str:
@@ -32,18 +48,25 @@ def cutoff_hour(conf: Config) -> str:
     return clock.hour_ago(config.seconds(conf.monitor.matures, "monitor.matures"))
 
 
-def simple(run: Run, paths: ModelPaths, conf: Config, known: Registry, until: str, all_labels: int):
+def simple(run: Run, paths: ModelPaths, conf: Config, known: Registry, until: str, all_labels: int) -> Figures:
     """The mean of a window against the floor; its false alarms are not bounded."""
     chosen = in_window(db.labelled_hours(run.db, paths.name, known.live.number, until), conf.monitor.window)
-    labels = sum(row["labels"] for row in chosen)
     higher = conf.task == "classification"
-    sums = sum(row["losses"] if higher else row["errors"] for row in chosen)
-    value = (1 - sums / labels if higher else sums / labels) if labels else None
+    value, low, high, labels = mean_of(conf, chosen)
     floor = 1 - bounds.of_live(conf, known)[0] if higher else bounds.acceptable(conf, known, known.live.number)
-    verdict = sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher)
-    low, high = sequential.wilson_interval(sums / labels, labels) if labels and higher else (None, None)
     since = f"{min(row['hour'] for row in chosen)}:00" if labels < all_labels else None
-    return value, *((1 - high, 1 - low) if low is not None else (None, None)), since, labels, floor, None, None, verdict
+    return Figures(value, low, high, since, labels, floor, None, None, sequential.simple_rule(labels, value, floor, conf.monitor.min_labels, higher))
+
+
+def mean_of(conf: Config, rows: list) -> tuple[float | None, float | None, float | None, int]:
+    """Accuracy or mae of some hours with its 95 % interval (Wilson 1927; normal for the mae), and their labels."""
+    labels, losses, errors, squares = (sum(row[name] for row in rows) for name in ("labels", "losses", "errors", "error_squares"))
+    if not labels:
+        return None, None, None, 0
+    if conf.task == "classification":
+        low, high = sequential.wilson_interval(losses / labels, labels)
+        return 1 - losses / labels, 1 - high, 1 - low, labels
+    return errors / labels, *sequential.normal_interval(labels, errors, squares), labels
 
 
 def in_window(labelled: Iterator[db.Row], window: str) -> list:
@@ -64,41 +87,61 @@ def in_window(labelled: Iterator[db.Row], window: str) -> list:
         if not room:
             break
         labels = min(room, row["labels"])
-        chosen.append({"hour": row["hour"], "labels": labels, **{name: row[name] * labels / row["labels"] for name in ("losses", "errors")}})
+        chosen.append({"hour": row["hour"], "labels": labels, **{name: row[name] * labels / row["labels"] for name in ("losses", "errors", "error_squares")}})
         room -= labels
     return chosen
 
 
-def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, until: str):
-    """The sequential test: the labels that are new since the last check, by day, then its verdict."""
-    deployment = known.deployments[-1]
-    setting = sequential_setting(conf)
-    stints = unbroken(run, paths, known, setting)
-    state = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None)
-    binary = conf.task == "classification"
-    fresh = first_state(run, paths, conf, known, setting, new_days(since_deployment(run, paths, known, stints[0], until), binary))
-    unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
-    news = days = list(new_days(unfed, binary))
-    if state is None:  # at the first check of a deployment what is new, whenever it was predicted
-        state = fresh
-    elif limits(state) != limits(fresh) or corrected(unfed):  # another floor, or other truths: all is judged again
-        state, days = fresh, new_days(since_deployment(run, paths, known, stints[0], until), binary)
-    before = before_state(run, paths, conf, known, setting)
-    for day in days:
-        state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
-    for day in news if before else ():
-        before = sequential.update(before, day.number, day.labels, day.losses, day.squares, setting)
+def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, until: str) -> Figures:
+    """The sequential test: it is told what is new since the last check, by day; then its verdict."""
+    setting, binary = sequential_setting(conf), conf.task == "classification"
     with db.transaction(run.db):
-        db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
-        if before:
-            db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
-        db.mark_fed(run.db, paths.name, known.live.number, until)
+        state = feed(run, paths, conf, known, setting, until)
     decision = sequential.decide(state, setting)
     bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(limits(state))
     floor = 1 - bound if binary else float(f"{bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number):.12g}")  # the limit that was named, not one a bit beside it
     first = date.fromordinal(min(day.number for day in suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
-    labelled = db.labelled_hours(run.db, paths.name, known.live.number, until)
-    return *recent(conf, labelled, first), floor, decision.statistic, decision.limit, decision.verdict
+    return Figures(*recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), first), floor, decision.statistic, decision.limit, decision.verdict)
+
+
+def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config, until: str) -> sequential.State:
+    """The test of the live version, told of all outcomes of predictions made before the hour `until`; and what it was told, on record.
+
+    Each label is told once. Where some that it was told of are others now, or no longer there, all is told anew.
+    """
+    deployment, binary = known.deployments[-1], conf.task == "classification"
+    unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
+    anew = contradicted(unfed) or db.fed_from(run.db, paths.name, known.live.number, until)
+    begun = deployment.entry["time"][:13]
+    tell_the_stint_before(run, paths, known, setting, new_days([row for row in unfed if row["hour"] < begun], binary))
+    news = list(new_days([row for row in unfed if row["hour"] >= begun], binary))
+    stints = unbroken(run, paths, known, setting)
+    state, days = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None), news
+    fresh = first_state(run, paths, conf, known, setting, new_days(since(run, paths, known, stints[0], until), binary))
+    if anew or state and limits(state) != limits(fresh):
+        state, days = fresh, new_days(since(run, paths, known, stints[0], until), binary)
+    state = told_of(state or fresh, days, setting)
+    db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
+    before = before_state(run, paths, conf, known, setting, anew)
+    if before:
+        before = told_of(before, new_days(since(run, paths, known, deployment, until), binary) if anew else news, setting)
+        db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
+    db.mark_fed(run.db, paths.name, known.live.number, until)
+    return state
+
+
+def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Config) -> sequential.State:
+    for day in days:
+        state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
+    return state
+
+
+def tell_the_stint_before(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Config, days: Iterable[Day]) -> None:
+    """Late labels of what the live version predicted before it was replaced: they speak of that time, and not of the one since it came back."""
+    stint = next((each for each in reversed(known.deployments[:-1]) if each.version == known.live.number), None)
+    state = told_state(run, paths, stint.number) if stint else None
+    if state:
+        db.set_detector_state(run.db, paths.name, stint.number, "live", told_of(state, days, setting).to_json())
 
 
 def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
@@ -139,39 +182,39 @@ def limits(state: sequential.State) -> list[float]:
     return [each.bound for each in state.references]
 
 
-def corrected(rows) -> bool:
-    """Whether labels that were fed have been corrected since."""
-    return any(row["fed_labels"] and row["labels"] == row["fed_labels"] and abs(row["losses"] - row["fed_losses"]) > 1e-9 for row in rows)
+def contradicted(rows) -> bool:
+    """Whether labels that were fed are others now, or fewer: what an hour has gained is then more or less than its new labels can bring."""
+    for row in rows:
+        labels, losses = row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"]
+        slack = 1e-9 * max(row["labels"], 1)  # sums of floats
+        if row["fed_labels"] and not (labels >= 0 and -slack <= losses <= labels + slack):
+            return True
+    return False
 
 
-def since_deployment(run: Run, paths: ModelPaths, known: Registry, deployment: Deployment, until: str) -> Iterator[dict]:
-    """The outcomes from the deployment on, as if none had been fed."""
+def since(run: Run, paths: ModelPaths, known: Registry, deployment: Deployment, until: str) -> Iterator[dict]:
+    """The outcomes of the live version from the deployment on, as if none had been fed."""
     rows = db.outcomes(run.db, paths.name, known.live.number, deployment.entry["time"][:13], until)
     return ({**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in rows)
 
 
 def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float | None, float | None, float | None, str | None, int]:
-    """Accuracy or mae over the last days that have labels, with its 95 % interval (Wilson 1927; normal for the mae), since when, and how many labels that is.
+    """Accuracy or mae over the last days that have labels, with its 95 % interval, since when, and how many labels that is.
 
     labelled: the hours that have labels, the newest first. first: the day since when a drop is suspected, which then is the
     first of them. Whoever is told of a drop is not told of the good days before it; days chosen for being bad look a little
     worse than they were.
     """
-    days, chosen, since = [], [], None
+    days, chosen, beginning = [], [], None
     for row in labelled:
         day = row["hour"][:10]
         if day < first or len(days) == RECENT and day != days[-1]:
-            since = days[-1] if days else None
+            beginning = days[-1] if days else None
             break
         days += [day] if day not in days[-1:] else []
         chosen.append(row)
-    labels, losses, errors, squares = (sum(row[name] for row in chosen) for name in ("labels", "losses", "errors", "error_squares"))
-    if not labels:
-        return None, None, None, None, 0
-    if conf.task == "classification":
-        low, high = sequential.wilson_interval(losses / labels, labels)
-        return 1 - losses / labels, 1 - high, 1 - low, since, labels
-    return errors / labels, *sequential.normal_interval(labels, errors, squares), since, labels
+    value, low, high, labels = mean_of(conf, chosen)
+    return value, low, high, beginning, labels
 
 
 def new_days(rows, binary: bool) -> Iterator[Day]:
@@ -179,7 +222,7 @@ def new_days(rows, binary: bool) -> Iterator[Day]:
     for day, hours in itertools.groupby(rows, key=lambda row: row["hour"][:10]):
         gained = [(row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"], row["squares"] - row["fed_squares"]) for row in hours]
         labels, losses, squares = map(sum, zip(*gained))
-        if labels > 0:  # corrections can push the sums out of what so many labels can have
+        if labels > 0:  # a correction beside new labels can push the sums out of what so many can have
             losses = min(max(losses, 0.0), float(labels))
             squares = losses if binary else min(max(squares, losses**2 / labels), losses)
             yield Day(date.fromisoformat(day).toordinal(), labels, losses, squares)
@@ -202,11 +245,11 @@ def sequential_setting(conf: Config) -> sequential.Config:
     return sequential.Config(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
 
 
-def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config) -> sequential.State | None:
-    """The test of the live version against what the one before it did in its last days; None where that had too few labels."""
+def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config, anew: bool) -> sequential.State | None:
+    """The test of the live version against what the one before it did in its last days; None where that had too few labels. anew: as it was at the deployment."""
     deployment = known.deployments[-1]
     told = told_state(run, paths, deployment.number, "before")
-    if told:
+    if told and not anew:
         return told
     days = last_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
     unit = bounds.yardstick(conf, known, deployment.replaced) / bounds.yardstick(conf, known, known.live.number) if days and conf.task == "regression" else 1.0  # each version's losses are in its own
