@@ -75,7 +75,7 @@ def read(paths: ModelPaths, version: Version, manifest: dict, name: str) -> byte
 
 def facts(version: Version, manifest: dict) -> dict:
     return {"trained": version.entry["time"], "by": version.entry["user"] + (" by cron" if version.entry["trigger"] == "cron" else ""), "because of": manifest["why"], "model's sha256": version.sha256[:12],
-            "rows to learn from": manifest["train_rows"], "rows to examine": manifest["holdout_rows"], "holdout": manifest["holdout"]}
+            "rows to learn from": manifest["train_rows"], "rows to examine": manifest["holdout_rows"], "holdout": manifest["holdout"], "positive class": manifest["positive"]}
 
 
 def paired(paths: ModelPaths, both: tuple[Version, Version], manifests: list[dict]) -> dict | None:
@@ -95,7 +95,7 @@ def paired(paths: ModelPaths, both: tuple[Version, Version], manifests: list[dic
 
 def in_words(found: dict) -> list[str]:
     columns = [Column(""), Column(f"{found['model']} v{found['a']}"), Column(f"v{found['b']}"), Column("")]
-    facts = {name: values for name, values in found["facts"].items() if name != "holdout" or values[0] != values[1]}
+    facts = {name: values for name, values in found["facts"].items() if name not in ("holdout", "positive class") or values[0] != values[1]}
     rows = [*section("", facts, shown), *section("parameters", found["params"], shown), *section("data: rows by part", found["parts"], counted),
             *same_or(section("environment", differing(found["environment"]), shown), f"environment: the same, Python {found['environment']['python'][0]} and {len(found['environment']) - 1} packages"),
             *section("metrics, each on its own holdout", found["metrics"], scored)]

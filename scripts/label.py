@@ -5,7 +5,7 @@ make label MODEL=churn CSV=outcomes.csv
 """
 from pathlib import Path
 
-from lib import clock, config, csvfile, files, runs
+from lib import clock, config, csvfile, files, registry, runs, versions
 from lib.errors import UserError
 from lib.names import plural
 from lib.runs import Run
@@ -17,6 +17,7 @@ def work(run: Run) -> int:
     paths = run.model()
     conf = config.load(paths.config)
     source = run.path("CSV")
+    versions.refuse_other_task(registry.trusted(run, paths).live, conf.task)
     header = csvfile.read_header(source, None, ("id", "label", conf.target))
     rows = checked(conf, source, header)
     paths.labels.mkdir(parents=True, exist_ok=True)

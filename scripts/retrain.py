@@ -5,6 +5,7 @@ make retrain MODEL=churn FORCE=1      # also without a drop
 make retrain MODEL=churn ACCEPT=1     # also on rows that `make drift` found spoiled: a person has looked
 """
 import os
+import re
 from dataclasses import replace
 
 import check
@@ -24,7 +25,7 @@ def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
     force, accepts = run.flag("FORCE"), run.flag("ACCEPT")
     codes, broke = alerts.watch(run, run.model().name if named or accepts else "", lambda paths: retrain_model(run, paths, named, force, accepts))
-    return 1 if broke else max(codes, default=0)
+    return max(codes, default=0) or int(broke)
 
 
 def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool, accepts: bool) -> int:
@@ -78,13 +79,13 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
         return 0
     wait = None if force else postponed(run, paths, conf, known)
     if wait:
-        note_once(run, paths, reason, wait)
-        print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
-        return Refused.code if finding.verdict == "dropped" else 0
+        return postpone(run, paths, reason, wait, finding)
     if conf.drift.stop and spoiled(run, paths, conf, known):
         return stop(run, paths, reason)
     try:
         return attempt(run, paths, known, reason, since_drop(run, paths, known, finding))
+    except TooFew as few:
+        return postpone(run, paths, reason, str(few), finding)
     except Failed:  # the machine's fault and not the model's: no cooldown
         raise
     except UserError as error:
@@ -95,7 +96,10 @@ def heal(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, find
 def is_worse(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
     """Whether the version before would have done better on the same rows; where the world has changed it would not."""
     from lib import retraining
-    found = retraining.beside_the_one_before(conf, paths, known)
+    try:
+        found = retraining.beside_the_one_before(conf, paths, known)
+    except TooFew:  # nothing that it said since it went live can tell yet
+        return False
     if found is None or found.p_worse < WORSE_AT:
         return True
     print(f"{paths.name}: v{known.live.number} does worse than v{known.deployments[-1].replaced} did, which would do no better now: "
@@ -169,11 +173,18 @@ def note(run: Run, paths: ModelPaths, reason: str, outcome: str, detail: str, wi
         db.insert(run.db, "retrains", **row | other)
 
 
-def note_once(run: Run, paths: ModelPaths, reason: str, wait: str) -> None:
-    """A retraining that is postponed, once while it is for the same kind of reason: an hourly job would fill the table."""
+def postpone(run: Run, paths: ModelPaths, reason: str, wait: str, finding: Finding) -> int:
+    """Say it, and note it once while it is for the same kind of reason: an hourly job would fill the table."""
     last = db.last_retrain(run.db, paths.name)
-    if last is None or last["outcome"] != "postponed" or last["detail"].split()[-1] != wait.split()[-1]:
+    if last is None or last["outcome"] != "postponed" or kind_of(last["reason"], last["detail"]) != kind_of(reason, wait):
         note(run, paths, reason, "postponed", wait)
+    print(f"{paths.name}: retraining is due ({reason}), postponed: {wait}")
+    return Refused.code if finding.verdict == "dropped" else 0
+
+
+def kind_of(reason: str, wait: str) -> str:
+    """The words without their numbers, times and findings, which are others each hour."""
+    return re.sub(r"\d[\d.,:TZ-]*", "#", f"{reason.partition(':')[0]}: {wait}")
 
 
 def attempt(run: Run, paths: ModelPaths, known: Registry, reason: str, suspicious: int) -> int:
@@ -183,15 +194,10 @@ def attempt(run: Run, paths: ModelPaths, known: Registry, reason: str, suspiciou
     conf = config.load(paths.config, texts.get("model.toml"))
     training.check_before_reading(conf)
     remote.refuse_behind(paths)
-    try:
-        found = take_in(run, paths, conf, known)
-        inputs = fingerprints.collect(paths, found, texts)
-        run.record(**inputs.columns())
-        candidate, window = retraining.best_candidate(conf, texts.get("features.py"), paths, known.live, found, cutoff(paths, known), suspicious)
-    except TooFew as few:
-        note_once(run, paths, reason, str(few))
-        print(f"{paths.name}: retraining is due ({reason}), postponed: {few}")
-        return 0
+    found = take_in(run, paths, conf, known)
+    inputs = fingerprints.collect(paths, found, texts)
+    run.record(**inputs.columns())
+    candidate, window = retraining.best_candidate(conf, texts.get("features.py"), paths, known.live, found, cutoff(paths, known), suspicious)
     training.record(run, candidate)
     strict = retraining.demanding(conf)
     comparison, unable = training.against_production(paths, known.live, found, candidate, paired.compare_sharply)

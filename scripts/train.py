@@ -62,6 +62,7 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, texts: dict
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
     from lib import dataset, gates, profile, training  # scikit-learn takes a second to import: not when nothing has changed
+    versions.refuse_other_task(known.live, conf.task)
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
     split = dataset.split(rows, conf, cutoff(then, conf))

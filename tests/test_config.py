@@ -249,6 +249,7 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_type(old, new, messag
     ('every = "7d"', 'every = "7"', "`retrain.every` = '7' is not a span of time, such as 30m, 24h or 7d."),
     ('cooldown = "12h"', 'cooldown = "12 h"', "`retrain.cooldown` = '12 h' is not a span of time, such as 30m, 24h or 7d."),
     ('"90d"', '"recent"', "`retrain.windows` = 'recent' is not a span of time, such as 30m, 24h or 7d."),
+    ('time = "day"\n', "", "`retrain.windows` names the span '90d', for which a model needs a `time` column. Name a number of rows."),
     ('windows = ["all", "3000", "90d"]', "windows = []", '`retrain.windows` is empty; such as ["all", "3000"].'),
     ('window = "500"', "window = 500", "`drift.window` must be a text in quotes, not 500."),
     ('window = "500"', 'window = "nwe"', '`drift.window` = "nwe" is no window: "new" (the rows since the last check), a number of rows, such as "1000", or a span, such as "7d".'),

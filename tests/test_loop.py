@@ -1,4 +1,5 @@
 """The closed loop: outcomes joined to predictions, the check, retraining, rolling back, alerts."""
+import contextlib
 import http.server
 import json
 import os
@@ -174,6 +175,28 @@ def test_late_labels_of_a_good_time_count_when_the_version_comes_back(live):
     live.run("rollback", LEAN_NOW=later)
     for _ in range(2):
         assert ", 300 labels for 300 matured predictions (100.0%), floor 0.9" in (said := live.run("check", LEAN_NOW=later).stdout) and said.endswith(": healthy\n")
+
+
+def test_another_task_is_refused_while_a_version_of_the_first_is_live(live):
+    path = live.root / "models/cancer/model.toml"
+    path.write_text('task = "regression"\ntarget = "mean radius"\n[train]\nestimator = "sklearn.linear_model.Ridge"\n[columns]' + path.read_text().partition("[columns]")[2])
+    words = 'cancer v1 is live, a classification, and model.toml says task = "regression". Put the task back, or make a model of its own of it: make new MODEL=another-name CSV= TARGET=\n'
+    for script, options in (("check", {}), ("label", {"CSV": outcomes(live, 1)}), ("train", {}), ("retrain", {})):
+        assert live.run(script, code=2, MODEL="cancer", **options).stderr.endswith(words)
+
+
+def test_what_is_postponed_amid_a_drop_is_exit_3_whatever_it_waits_for_and_noted_once_a_kind(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=60, rows=slice(0, 60)))
+    for _ in range(2):
+        assert ", postponed: 60 labelled rows" in live.run("retrain", code=3).stdout
+    live.run("retrain", code=3, FORCE=1)
+    assert live.sql("SELECT reason, outcome FROM retrains") == [("accuracy dropped to 0", "postponed"), ("FORCE=1", "postponed")]
+
+
+def test_a_reader_that_goes_is_no_fault_of_the_models(live):
+    process = live.start("check", MODEL="")
+    process.stdout.close()
+    assert process.wait() == 1 and live.sql("SELECT kind FROM alerts") == []
 
 
 def test_healthy_is_not_all_that_is_said_of_a_figure_below_the_floor(live):
@@ -789,6 +812,26 @@ def test_a_feature_named_as_a_column_of_the_log_is_learnt_as_it_was(project, fea
     rows = two_halves(project, "named", pd.DataFrame({feature: np.random.default_rng(1).normal(size=400).round(4)}), 200)
     assert project.start("retrain", MODEL="named", FORCE=1).wait() in (0, 3)  # better or not
     assert pd.read_csv(project.root / "data/named/train/0002.csv")[feature].tolist() == rows[feature][200:].tolist()
+
+
+@pytest.mark.slow
+def test_a_webhook_that_drips_holds_nothing_up_for_long(live):
+    import socket
+
+    def drip(server):
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for number in range(90):
+                connection.sendall(b"X-%d: y\r\n" % number)
+                time.sleep(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        live.run("label", CSV=outcomes(live, 1, wrong=150))
+        began = time.monotonic()
+        done = live.run("check", code=3, WEBHOOK_URL=f"http://127.0.0.1:{server.getsockname()[1]}/secret")
+        assert time.monotonic() - began < 40 and "did not take 1 alert(s): TimeoutError." in done.stderr
 
 
 @pytest.mark.slow

@@ -250,3 +250,17 @@ def test_the_way_back_that_an_edited_row_is_given_leads_back(twice):
     assert done.stderr == "deploy: cancer: metrics.db did not have cancer/deploy-1, cancer/deploy-2, cancer/v1, cancer/v2; added from the tags\n"
     assert twice.sql("SELECT count(*) FROM versions") == [(2,)] and twice.sql("SELECT max(value) < 0.999 FROM versions") == [(1,)]
     edit(twice, "C = 0.5", "C = 0.6")
+
+
+def test_a_copy_of_a_model_s_folder_is_told_from_the_model(trained):
+    import shutil
+    for folder in ("models", "data"):
+        shutil.copytree(trained.root / folder / "cancer", trained.root / folder / "copy", symlinks=True)
+    words = "models/copy/audit.jsonl is the audit of the model cancer. If the folder was renamed, give it its name back. If it was copied, only model.toml and features.py belong to the new model: "
+    for script in ("train", "deploy", "check"):
+        said = trained.run(script, code=3, MODEL="copy").stderr
+        assert said.startswith(f"{script}: {words}rm -r models/copy/") and not trained.git("tag", "--list", "copy/*")
+    trained.run("train", MODEL="cancer")
+    command = said.partition("new model: ")[2].strip()
+    subprocess.run(["bash", "-c", command], cwd=trained.root, check=True)
+    assert "copy: v1 registered" in trained.run("train", MODEL="copy").stdout

@@ -3,6 +3,7 @@ import json
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,8 @@ def watch(run: Run, named: str, work: Callable[[ModelPaths], object]) -> tuple[l
     for name in [named] if named else runs.model_names(run.root):
         try:
             results.append(work(ModelPaths(run.root, name)))
+        except BrokenPipeError:  # nobody reads what we print: that is no fault of a model
+            raise
         except Exception as error:
             if named:
                 deliver(run)
@@ -113,7 +116,18 @@ def webhook(root: Path) -> str | None:
 
 
 def send(url: str, text: str) -> str | None:
-    """Post as Slack takes it; returns what went wrong, without the address."""
+    """Post as Slack takes it; returns what went wrong, without the address.
+
+    In a thread: a server that sends a byte now and then is never silent for so long that a socket's own timeout would end it.
+    """
+    told: list[str | None] = []
+    thread = threading.Thread(target=lambda: told.append(post(url, text)), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT + 1)
+    return told[0] if told else "TimeoutError"
+
+
+def post(url: str, text: str) -> str | None:
     import http.client
     import urllib.error
     import urllib.request

@@ -10,6 +10,8 @@ from lib.errors import UserError
 GENESIS = "0" * 64  # what the first line carries
 PREVIOUS = re.compile(rb'"previous":"([0-9a-f]{64})"')  # no text inside a line can look like it: its quotes would be escaped
 
+TAG = re.compile(rb'"tag":"([^"/]+)/')
+
 
 def lines(path: Path) -> list[bytes]:
     """The whole lines, without their newlines."""
@@ -69,6 +71,12 @@ def since_last_tag(path: Path) -> list[bytes]:
         if b'"tag":' in known[index]:
             return known[index + 1:]
     return known
+
+
+def owner(found: list[bytes]) -> str | None:
+    """The model whose tags the lines speak of."""
+    tag = next(filter(None, map(TAG.search, found)), None)
+    return tag[1].decode() if tag else None
 
 
 def in_chain_order(found: list[bytes]) -> list[bytes]:

@@ -152,6 +152,9 @@ def check_loop(config: Config) -> None:
         seconds(text, where)
     for where, window in (("monitor.window", monitor.window), *(("retrain.windows", window) for window in again.windows if window != "all")):
         check_window(window, where)
+    spans = [window for window in again.windows if window != "all" and not window.isdecimal()]
+    if spans and not config.time:
+        raise UserError(f"`retrain.windows` names the span {spans[0]!r}, for which a model needs a `time` column. Name a number of rows.")
     if not again.windows:
         raise UserError('`retrain.windows` is empty; such as ["all", "3000"].')
     if config.task == "classification" and monitor.floor is not None and not 0 < monitor.floor < 1:

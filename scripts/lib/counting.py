@@ -1,5 +1,5 @@
 """What is new in the logs, counted: from where the last check had read to, or everything again where that no longer holds."""
-from lib import bounds, db, logs, monitor
+from lib import bounds, db, logs, monitor, versions
 from lib.files import ModelPaths
 from lib.runs import Run
 from lib.tags import Registry
@@ -8,7 +8,8 @@ from lib.tags import Registry
 def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
     """Count what `logs.news` found appended to the logs. Only under the check's lock."""
     numeric = conf.task == "regression"
-    units = {number: bounds.yardstick(conf, known, number) for number in known.versions} if numeric else {}
+    versions.refuse_other_task(known.live, conf.task)
+    units = {number: bounds.yardstick(conf, known, number) for number, version in known.versions.items() if "mae" in version.entry} if numeric else {}
     rescaled = any(units.get(version) != unit for version, unit in db.bounds_counted_with(run.db, paths.name)) if numeric else False
     if stretches is None or rescaled:  # a log was rewritten, the index is gone, or errors are measured otherwise: everything is read and counted again
         with db.transaction(run.db):

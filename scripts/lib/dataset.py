@@ -176,5 +176,7 @@ def labels(target: pd.Series, config: Config) -> np.ndarray:
     if kind == "boolean":
         return np.where(target.to_numpy(bool), "true", "false").astype(object)
     if kind == "integer":
+        if len(target) and target.abs().max() >= 2**53:
+            raise UserError(f'{config.target}: {target.abs().max():.0f} is too large for a class that is a number, since such numbers run together. Say type = "category" in [columns].')
         return target.astype("int64").astype(str).to_numpy(object)
     return target.astype(str).to_numpy(object)

@@ -91,7 +91,12 @@ def check_audit(connection, paths: ModelPaths, registry: Registry, head: tuple[i
     """Refused if a line was edited, removed, added or moved; a missing file is a loss, not a forgery."""
     if not paths.audit.exists():
         return
-    told = audit_faults(audit.lines(paths.audit), registry, head or db.audit_head(connection, paths.name))
+    found = audit.lines(paths.audit)
+    owner = audit.owner(found)
+    if owner not in (None, paths.name):
+        raise Refused(f"{paths.audit.relative_to(paths.root)} is the audit of the model {owner}. If the folder was renamed, give it its name back. "
+                      f"If it was copied, only model.toml and features.py belong to the new model: rm -r models/{paths.name}/{{v*,production,audit.jsonl}} data/{paths.name}")
+    told = audit_faults(found, registry, head or db.audit_head(connection, paths.name))
     if told:
         raise Refused(f"{paths.audit.relative_to(paths.root)}: {told[0]}{f' (and {len(told) - 1} more; see: make verify)' if len(told) > 1 else ''}. {bring_back_audit(paths)}")
 

@@ -82,8 +82,6 @@ def windows(conf: Config, rows: dataset.Rows, usable: np.ndarray, after_drop: in
 
 
 def since(conf: Config, rows: dataset.Rows, window: str, now: str) -> np.ndarray:
-    if not conf.time:
-        raise UserError(f"`retrain.windows` names the span {window!r}, for which a model needs a `time` column. Name a number of rows.")
     begin = datetime.fromisoformat(now) - timedelta(seconds=config.seconds(window, "retrain.windows"))
     return (rows.frame[conf.time] >= pd.Timestamp(begin)).to_numpy()
 
@@ -94,17 +92,17 @@ def better(conf: Config, challenger: Candidate, champion: Candidate) -> bool:
 
 
 def beside_the_one_before(conf: Config, paths: ModelPaths, known: Registry) -> paired.Comparison | None:
-    """The live version against the one it replaced, on the live version's own labelled rows. None where the other one can't answer them."""
+    """The live version against the one it replaced, on the live version's own labelled rows. None where the other one can't answer them. Raises TooFew."""
     deployment = known.deployments[-1]
     rows = harvest.labelled(paths)
     rows = rows[(rows["version"] == str(deployment.version)) & (rows["time"] >= deployment.entry["time"])][-MOST_COMPARED:].reset_index(drop=True)
+    if len(rows) < dataset.SMALLEST:
+        raise TooFew(f"{len(rows)} labelled rows since {deployment.tag}")
     try:
         made, _ = loading.load(paths, known.versions[deployment.replaced])
-        frame = harvest.typed(rows, made.config) if len(rows) >= dataset.SMALLEST else None
-        said = made.predict(frame) if frame is not None else None
+        frame = harvest.typed(rows, made.config)
+        said = made.predict(frame)
     except UserError:
-        return None
-    if said is None:
         return None
     truth, values = dataset.labels(frame[made.config.target], made.config), rows["prediction"].to_numpy(object)
     ours = scores.Answers(truth, values.astype(float) if conf.task == "regression" else values)

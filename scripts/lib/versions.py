@@ -21,6 +21,13 @@ def texts(paths: ModelPaths) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (paths.config, paths.features) if path.exists()}
 
 
+def refuse_other_task(version: Version | None, task: str) -> None:
+    """UserError if the version answers another kind of question than model.toml has now: accuracies and errors are no figures of one model."""
+    if version and ("mae" in version.entry) != (task == "regression"):
+        was = "classification" if task == "regression" else "regression"
+        raise UserError(f'{version.name} is live, a {was}, and model.toml says task = "{task}". Put the task back, or make a model of its own of it: make new MODEL=another-name CSV= TARGET=')
+
+
 def live_number(paths: ModelPaths) -> int | None:
     """The number of the version that `production` points to; None if it points nowhere. UserError if it is not our link."""
     try:
