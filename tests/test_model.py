@@ -235,6 +235,7 @@ def built(source: str, rows: pd.DataFrame | None = None, c: config.Config | None
     ("def build(rows): return None\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not NoneType."),
     ("def build(rows): return rows['size']\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not Series."),
     ("def build(rows): return rows.dropna()\n", "features.py: build must return a DataFrame with a row for each of the 120 rows it is given, not "),
+    ("def build(rows): return rows.assign(size=[{'a': 1}] * len(rows))\n", "features.py: build returned a dict in the column 'size'. A cell is a number, a text, a truth value or a time."),
     ("def build(rows): return rows[[]]\n", "features.py: build returned no columns."),
     ("def build(rows): raise SystemExit(3)\n", "features.py: build failed: SystemExit: 3"),
     ("def fit(rows): return rows['nothing']\ndef build(rows, state): return rows\n", "features.py: fit failed: KeyError: 'nothing'"),

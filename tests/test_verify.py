@@ -123,6 +123,7 @@ DAMAGES = {
     "a row of deployments is edited": (lambda p: forge(p, "UPDATE deployments SET user = 'eve', reason = 'x'"), "metrics.db and the tag cancer/deploy-1 disagree on user, reason: the row was edited."),
     "a trigger is dropped": (lambda p: forge(p, "DROP VIEW leaderboard"), "metrics.db: the view leaderboard is gone."),
     "a row refers to nothing": (lambda p: forge(p, "PRAGMA foreign_keys = OFF", "DELETE FROM runs WHERE id = 1"), "metrics.db: 1 row(s) of versions refer to a row of runs that is gone."),
+    "model.toml is gone": (lambda p: (p.root / "models/cancer/model.toml").unlink(), "models/cancer/model.toml is gone. Bring it back with: make restore MODEL=cancer"),
     "the audit is gone": (lambda p: (p.root / "models/cancer/audit.jsonl").unlink(), "models/cancer/audit.jsonl is gone. make restore MODEL=cancer brings back what the tags carry of it."),
     "a prediction is taken out": (lambda p: lines_of(log_of(p), lambda lines: lines[:7] + lines[8:]), " has 568 predictions, metrics.db has acknowledged 569 of them."),
     "a prediction is there twice": (lambda p: lines_of(log_of(p), lambda lines: [*lines, lines[-1]]), " has 570 predictions, metrics.db has acknowledged 569 of them."),

@@ -64,6 +64,9 @@ def record(paths: ModelPaths, connection: sqlite3.Connection, known: Registry) -
 
 def approvals(paths: ModelPaths, known: Registry) -> Iterator[Finding]:
     """Each approval that was given still holds, where model.toml asks for approval."""
+    if known.versions and not paths.config.is_file():
+        yield Finding(paths.name, f"{paths.config} is gone. Bring it back with: make restore MODEL={paths.name}")
+        return
     try:
         conf = config.load(paths.config)
         allowed = approval.signers(paths, conf) if conf.deploy.approval == "signed" else None

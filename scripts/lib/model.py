@@ -180,6 +180,10 @@ def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
     twice = sorted(made.columns[made.columns.duplicated()])
     if twice:
         raise UserError(f"features.py: build returned more than one column {twice[0]!r}.")
+    for name in made.columns[made.dtypes == object]:
+        odd = next((value for value in made[name] if isinstance(value, (dict, list, set, tuple, np.ndarray))), None)
+        if odd is not None:
+            raise UserError(f"features.py: build returned a {type(odd).__name__} in the column {name!r}. A cell is a number, a text, a truth value or a time.")
     return made.reset_index(drop=True)
 
 
