@@ -90,6 +90,25 @@ def test_a_label_that_comes_before_its_prediction_waits_for_it(live):
     assert day(live)[:2] == (340, 40)
 
 
+@pytest.mark.parametrize("asked", [(), (1, 2, 3, 4), (2, 4)])
+def test_corrections_are_counted_alike_whenever_the_check_looks(live, asked):
+    """asked: after which of the steps a check is made; in the end one always is."""
+    import hashlib
+    source = world(live, 7, rows=2)
+    prefix = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    steps = [["benign"], ["malignant"], ["benign", "malignant"], None, ["malignant", "benign", "malignant"]]
+    for number, labels in enumerate(steps, start=1):
+        if labels is None:
+            live.run("predict", CSV=source)
+        else:
+            (live.root.parent / "early.csv").write_text("id,label\n" + "".join(f"{prefix}-1,{label}\n" for label in labels))
+            live.run("label", CSV=live.root.parent / "early.csv")
+        if number in asked:
+            live.run("check")
+    live.run("check")
+    assert (day(live)[0], day(live)[1], day(live)[3]) == (302, 1, 5)
+
+
 def test_a_healthy_model_is_healthy_and_too_few_labels_say_so_with_what_to_expect(live):
     live.run("label", CSV=outcomes(live, 1, rows=slice(0, 10)))
     done = live.run("check")

@@ -80,7 +80,8 @@ def absorb_predictions(index: dict[str, Segments], judge: Judge, parsed: list) -
     counts.add(rows["version"], rows["hour"], predictions=1, expected=np.nan_to_num(expected))
     hit = rows[has]
     loss, error = judge.losses(hit["value"], true[has], hit["version"])
-    counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error, error_squares=squared(error))
+    changes = np.bincount(place, found["version"], len(rows))[has]
+    counts.add(hit["version"], hit["hour"], labels=1, losses=loss, squares=loss**2, errors=error, corrections=changes, error_squares=squared(error))
     return rows, counts
 
 
@@ -91,8 +92,9 @@ def absorb_labels(index: dict[str, Segments], judge: Judge, parsed: list) -> tup
     rows, firsts, changes = last_of_each(rows)
     place, found = index["labels"].find(rows["key"])
     old, had = latest(len(rows), place, found["value"])
-    news = ~had | (old != rows["value"])
     changes += had & (old != firsts)
+    news = ~had | (old != rows["value"]) | (changes > 0)
+    rows["version"] = changes  # which a label has no version for: a prediction that comes later must know them
     rows, old, had, changes = rows[news], old[news], had[news], changes[news]
     place, said = index["predictions"].find(rows["key"])
     loss, error = judge.losses(said["value"], rows["value"][place], said["version"])
