@@ -12,7 +12,7 @@ from lib import backups, clock, copying, dbfile, files, git, keeping, mirror, pr
 from lib.backups import Backup
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
-from lib.keeping import Tally
+from lib.keeping import Copied
 from lib.runs import Run
 
 WAIT = 60  # seconds for a log that is being written to
@@ -34,7 +34,7 @@ def back_up(run: Run) -> int:
         raise UserError("this repository has no commit yet, so a clone of the backup would have no code. Commit it first: git add -A && git commit -m start")
     if to.stat().st_dev == run.root.stat().st_dev:
         print(f"backup: warning: {run.options['TO']} is on the same file system as the project; a disk that dies takes both", file=sys.stderr)
-    tally = Tally()
+    tally = Copied()
     with files.lock(to / ".lock", f"backup by {run.user}", 0 if run.trigger == "cron" else runs.LOCK_WAIT, f"the backup in {to}"):
         files.write(to / backups.HOW, backups.TEXT.format(root=run.root, host=run.host, to=to).encode())
         made = copy_all(run, to, tally)
@@ -49,7 +49,7 @@ def back_up(run: Run) -> int:
     return 0
 
 
-def copy_all(run: Run, to: Path, tally: Tally) -> Backup:
+def copy_all(run: Run, to: Path, tally: Copied) -> Backup:
     """In the order that leaves nothing on record without what it speaks of: records and logs of one moment, then audits, parts, objects, tags."""
     before = backups.read(to)
     sweep(to, before)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lib import alerts, files, invariants, runs
 from lib.errors import Busy, Refused
-from lib.soundness import Finding, Tally
+from lib.soundness import Breach, Tally
 from lib.names import plural
 from lib.progress import Progress
 from lib.runs import Run
@@ -39,7 +39,7 @@ def work(run: Run) -> int:
     return 0
 
 
-def one_model(run: Run, name: str, quick: bool, told: Callable) -> tuple[list[Finding], Tally]:
+def one_model(run: Run, name: str, quick: bool, told: Callable) -> tuple[list[Breach], Tally]:
     """What is found while others work may be the middle of a change: then it is looked at once more, under the model's lock."""
     paths = files.ModelPaths(run.root, name)
     found, tally = look(run, paths, quick, told)
@@ -53,7 +53,7 @@ def one_model(run: Run, name: str, quick: bool, told: Callable) -> tuple[list[Fi
         return found, tally
 
 
-def look(run: Run, paths: files.ModelPaths, quick: bool, told: Callable) -> tuple[list[Finding], Tally]:
+def look(run: Run, paths: files.ModelPaths, quick: bool, told: Callable) -> tuple[list[Breach], Tally]:
     tally = Tally(tell=told)
     return invariants.of_model(paths, run.db, quick, True, tally), tally
 
@@ -65,7 +65,7 @@ def summary(tally: Tally, quick: bool) -> str:
     return "checked: " + ", ".join(plural(count, name) for count, name in counts) + elsewhere
 
 
-def tell(run: Run, names: list[str], broken: list[Finding]) -> None:
+def tell(run: Run, names: list[str], broken: list[Breach]) -> None:
     """An alert for each model that is broken, and the end of one for each that is sound again. A reader can do neither."""
     for name in names if run.id is not None else ():
         words = [finding.words for finding in broken if finding.model in (name, "")]

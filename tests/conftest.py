@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from lib import db, invariants  # noqa: E402: only now can it be found
 from lib.files import ModelPaths  # noqa: E402
-from lib.soundness import Finding, Tally  # noqa: E402
+from lib.soundness import Breach, Tally  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def live_template(trained_template, tmp_path_factory):
     return project
 
 
-def findings(project: Project, quick: bool = False, load: bool = True, tally: Tally | None = None) -> list[Finding]:
+def findings(project: Project, quick: bool = False, load: bool = True, tally: Tally | None = None) -> list[Breach]:
     """What of the project's invariants does not hold, all models."""
     connection = db.connect(project.root / "metrics.db")
     try:

@@ -23,12 +23,12 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from lib.drift_cells import typed
 from lib.drift_records import Floors
-from lib.drift_verdict import Rules, judge, measure_window
+from lib.drift_verdict import Limits, judge, measure_window
 from lib.profile import cells_of, profile_columns
 
 SETS = {"breast_cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits, "diabetes": load_diabetes}
 SHARES = np.cumsum([0.05, 0.10, 0.15, 0.20, 0.25, 0.25])  # of the categories a to f
-PER_CHECK = Rules(0.01)  # as much as the first check of a model may spend, and other rules do
+PER_CHECK = Limits(0.01)  # as much as the first check of a model may spend, and other rules do
 
 
 def load(name: str) -> pd.DataFrame:
@@ -222,7 +222,7 @@ def study(name, kind, n, m, checks, scenarios, seed=0, against=None, per_baselin
                 continue
             w = SCENARIOS[scenario](window, base, rng)
             measured = measure_window(profile, as_window(w), {}, m, Floors())
-            said = {name: any(finding.verdict in ("quality", "drift") for finding in judge(measured, rules)) for name, rules in (("default", Rules()), ("level 0.01", PER_CHECK))}
+            said = {name: any(finding.verdict in ("quality", "drift") for finding in judge(measured, rules)) for name, rules in (("default", Limits()), ("level 0.01", PER_CHECK))}
             for rule, hit in (said | others(w)).items():
                 fired.setdefault(scenario, {}).setdefault(rule, []).append(bool(hit))
     return {scenario: {rule: float(np.mean(hits)) for rule, hits in rules.items()} for scenario, rules in fired.items()}

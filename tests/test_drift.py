@@ -14,7 +14,7 @@ from lib import drift_tails as tails
 from lib.drift_cells import below, count_cells, place, to_labels, to_numbers, typed
 from lib.drift_records import Measure
 from lib.drift_relations import _count as relations_count
-from lib.drift_verdict import Rules, compare, false_discovery, spend
+from lib.drift_verdict import Limits, compare, false_discovery, spend
 from lib.drift_words import classified as classified_words
 from lib.drift_words import describe
 from lib.profile import as_json, profile_columns
@@ -42,7 +42,7 @@ def window_of(profile, cells, part="columns"):
 
 def verdict_of(base, window, **options):
     profile = baseline_of(base)
-    return compare(profile, window_of(profile, window), rules=Rules(**options))
+    return compare(profile, window_of(profile, window), rules=Limits(**options))
 
 
 def lines_of(report):
@@ -387,7 +387,7 @@ def test_no_column_and_no_cell_makes_the_check_fail(hostile, junk):
     profile = hostile[1]
     window = window_of(profile, {name: [junk] * 60 for name in HOSTILE})
     outputs = window_of(profile, {"prediction": [junk] * 60, "score": [junk] * 60}, "outputs")
-    for rules in (Rules(), Rules(limits={"psi": 0.2, "js": 0.1, "ks_p": 0.05, "chi2_p": 0.05, "wasserstein": 0.1})):
+    for rules in (Limits(), Limits(limits={"psi": 0.2, "js": 0.1, "ks_p": 0.05, "chi2_p": 0.05, "wasserstein": 0.1})):
         assert all(isinstance(words, str) for words in lines_of(compare(profile, window, outputs, rules)))
 
 
@@ -467,7 +467,7 @@ def fired_on_splits(name, rows, checks, level):
 def test_no_verdict_on_random_splits_of_the_real_rows_and_nominal_rates_below_it(name, rows):
     # Two families of 5 % each, so at most 10 %; four standard errors of 20 checks on top.
     assert fired_on_splits(name, rows, 20, level=0.05) <= 0.1 + 4 * np.sqrt(0.1 * 0.9 / 20)
-    assert fired_on_splits(name, rows, 10, level=Rules().level / 2) == 0
+    assert fired_on_splits(name, rows, 10, level=Limits().level / 2) == 0
 
 
 def rates(name, rows, checks, scenarios, kind="rows", baseline=5000):
@@ -497,7 +497,7 @@ def test_a_hundred_days_of_hourly_checks_are_silent(rng):
     profile, left, alarms = baseline_of(rows(3000)), None, 0
     for _ in range(2400):
         level, left = spend(0.5, left, 1.0)
-        alarms += compare(profile, rows(200), rules=Rules(level)).verdict != "ok"
+        alarms += compare(profile, rows(200), rules=Limits(level)).verdict != "ok"
     assert alarms <= 2
 
 
@@ -538,7 +538,7 @@ def test_messy_columns_keep_to_the_level_too(baseline_rows, rows):
         report = compare(profile_columns(base, types_of(base)), as_window(simulation.messy(rows, rng)))
         smallest.append(min(f.p_corrected for f in report.findings if f.p_corrected is not None))
     assert np.mean(np.array(smallest) <= 0.05) <= 0.1 + 4 * np.sqrt(0.1 * 0.9 / 40)
-    assert min(smallest) > Rules().level / 2
+    assert min(smallest) > Limits().level / 2
 
 
 @pytest.mark.slow

@@ -5,18 +5,18 @@ from datetime import date
 import pytest
 
 from lib import distributions, examined, headlines
-from lib.readings import Day
+from lib.readings import DayShown
 from lib.scales import Scale, date_ticks, day_words, figure, nice_ticks, tick_words, ticks_within
 from lib.sequential import wilson_interval
 
 MAY = date(2026, 5, 1).toordinal()
 
 
-def days(*accuracies, labels: int = 200) -> list[Day]:
+def days(*accuracies, labels: int = 200) -> list[DayShown]:
     found = []
     for number, value in enumerate(accuracies):
         low, high = wilson_interval(1 - value, labels)
-        found.append(Day(MAY + number, (1,), labels, labels, value, 1 - high, 1 - low))
+        found.append(DayShown(MAY + number, (1,), labels, labels, value, 1 - high, 1 - low))
     return found
 
 
@@ -37,7 +37,7 @@ def test_the_title_of_the_live_metric_says_what_happened(values, limit, dropped,
 
 
 def test_an_error_rises_above_its_limit_and_another_year_is_named():
-    found = [Day(MAY + number, (1,), 100, 100, value, value - 2, value + 2) for number, value in enumerate([40.0] * 5 + [70.0] * 3)]
+    found = [DayShown(MAY + number, (1,), 100, 100, value, value - 2, value + 2) for number, value in enumerate([40.0] * 5 + [70.0] * 3)]
     assert headlines.live_metric(found, "mae", 50, None, 2027) == "The mean error rose above 50 on 6 May 2026 and is not back: 70.0 since then"
 
 
@@ -48,7 +48,7 @@ def test_an_error_rises_above_its_limit_and_another_year_is_named():
     ([100, 0], "2026-04-01", "200 predictions, none old enough to be judged"),
 ])
 def test_coverage_counts_what_has_matured(labels, until, words):
-    assert headlines.coverage([Day(MAY + number, (1,), 100, count, None) for number, count in enumerate(labels)], until) == words
+    assert headlines.coverage([DayShown(MAY + number, (1,), 100, count, None) for number, count in enumerate(labels)], until) == words
 
 
 @pytest.mark.parametrize("part, whole, words", [(0, 10, "0 %"), (10, 10, "100 %"), (1, 100_000, "under 0.1 %"), (99_999, 100_000, "over 99.9 %"), (994, 1000, "99.4 %"), (1, 3, "33 %")])

@@ -19,7 +19,7 @@ from scipy import optimize, stats
 from lib import bounds, config, outcomes, sequential
 from lib.tags import Deployment, Registry, Version
 from lib.wobble import Day, Wobble, WobbleConfig, cautious_variance, learn, log_likelihood_ratio, long_run_variance
-from lib.sequential import Config, State, decide, start, update
+from lib.sequential import Setting, State, decide, start, update
 
 ROOT = Path(__file__).resolve().parents[1]
 BOUND = 0.15
@@ -55,18 +55,18 @@ def _rate(latent, mean, labels, inflation):
     return table[(stats.norm.cdf(latent) * 4000).astype(int).clip(0, 3999)]
 
 
-def first_alarm(losses, labels, config=Config(), state=None, begin=0):
+def first_alarm(losses, labels, setting=Setting(), state=None, begin=0):
     """Day of the first alarm from day `begin` on, with a check every day; NEVER without one."""
-    state = state or start(BOUND, config=config)
+    state = state or start(BOUND, setting=setting)
     for day, loss in enumerate(losses.tolist()):
-        state = update(state, day, labels, loss, config=config)
-        if day >= begin and decide(state, config).verdict == "dropped":
+        state = update(state, day, labels, loss, setting=setting)
+        if day >= begin and decide(state, setting).verdict == "dropped":
             return day - begin
     return NEVER
 
 
-def alarms(losses, labels, config=Config(), begin=0):
-    return np.array([first_alarm(each, labels, config, begin=begin) for each in losses])
+def alarms(losses, labels, setting=Setting(), begin=0):
+    return np.array([first_alarm(each, labels, setting, begin=begin) for each in losses])
 
 
 def after_days(losses, labels=200, state=None, first=0):
@@ -97,7 +97,7 @@ def test_a_year_of_wobbling_days_at_the_floor_raises_at_most_half_an_alarm(label
 
 
 def test_the_same_days_without_inflation_cry_wolf():
-    plain = Config(wobble=WobbleConfig(prior_sd=0, persistence=0, prior_days=1e12, caution=0))
+    plain = Setting(wobble=WobbleConfig(prior_sd=0, persistence=0, prior_days=1e12, caution=0))
     assert np.mean(alarms(daily_losses(3, 20, YEAR, 200, BOUND, 10), 200, plain) < MONTH) >= 0.5
 
 
@@ -125,7 +125,7 @@ def test_independent_days_keep_the_promise_over_two_hundred_streams(labels, loss
 def test_runs_of_bad_days_stay_rare_when_healthy_days_have_been_seen(labels, loss, rho, limit):
     """Measured 1.5, 0, 4 and 0.5 %; the limits leave three standard errors of 200 streams."""
     streams = daily_losses(6, 200, 60 + MONTH, labels, loss, 3, rho).tolist()
-    wobbles = [reduce(lambda wobble, day: learn(wobble, day, Config().wobble), [Day(day, labels, n, n) for day, n in enumerate(each[:60])], Wobble()) for each in streams]
+    wobbles = [reduce(lambda wobble, day: learn(wobble, day, Setting().wobble), [Day(day, labels, n, n) for day, n in enumerate(each[:60])], Wobble()) for each in streams]
     known = [replace(start(BOUND), wobble=wobble, calm=wobble) for wobble in wobbles]
     found = [first_alarm(np.array(each[60:]), labels, state=state) for each, state in zip(streams, known)]
     assert np.mean(np.array(found) < MONTH) <= limit
@@ -321,7 +321,7 @@ def days_to_alarm(seed, law, labels, streams, healthy, days, times=1.0, wobble=0
             size = scale * math.exp(wobble * latent - wobble ** 2 / 2) * (times if day >= healthy else 1)
             losses = np.minimum(size * LAWS[law](rng, labels) / unit, 1)
             stream.append(Day(day, labels, losses.sum(), (losses ** 2).sum()))
-        state = start(floor, min(reached, bounds.of_first_days(conf, start(floor, reached), stream, Config())))
+        state = start(floor, min(reached, bounds.of_first_days(conf, start(floor, reached), stream, Setting())))
         found.append(NEVER)
         for day in stream:
             state = update(state, day.number, day.labels, day.losses, day.squares)
@@ -415,7 +415,7 @@ def taught_limits(wrong, days, tolerance=0.05):
     conf = SimpleNamespace(task="classification", monitor=SimpleNamespace(tolerance=tolerance))
     first = sequential.upper_limit(wrong, 100) + tolerance
     days = [Day(number, labels, losses, losses) for number, (labels, losses) in enumerate(days)]
-    return first, bounds.of_first_days(conf, start(first), days, Config())
+    return first, bounds.of_first_days(conf, start(first), days, Setting())
 
 
 def test_two_weeks_of_labels_tell_more_than_a_small_holdout_and_set_the_bound_once():
@@ -527,10 +527,10 @@ def test_there_is_no_verdict_before_the_minimum_number_of_labels():
 
 
 def test_the_evidence_follows_the_recursion():
-    plain = Config(drops=(0.05,), wobble=WobbleConfig(prior_sd=0, persistence=0, prior_days=1e12, caution=0))
-    state, expected = start(BOUND, config=plain), 0.0
+    plain = Setting(drops=(0.05,), wobble=WobbleConfig(prior_sd=0, persistence=0, prior_days=1e12, caution=0))
+    state, expected = start(BOUND, setting=plain), 0.0
     for day, wrong in enumerate([30, 34, 31]):
-        state = update(state, day, 200, wrong, config=plain)
+        state = update(state, day, 200, wrong, setting=plain)
         expected = (1 + expected) * stats.binom.pmf(wrong, 200, 0.2) / stats.binom.pmf(wrong, 200, 0.15)
     assert decide(state, plain).statistic == pytest.approx(expected)
 

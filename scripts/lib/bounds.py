@@ -100,7 +100,7 @@ def of_holdout(conf: Config, known: Registry, version: Version) -> float | None:
     return tolerated(conf, sequential.upper_limit(losses, e["holdout_rows"]))
 
 
-def of_first_days(conf: Config, state: sequential.State, days: Iterable[Day], setting: sequential.Config) -> float | None:
+def of_first_days(conf: Config, state: sequential.State, days: Iterable[Day], setting: sequential.Setting) -> float | None:
     """The same of what the live version showed in its first two weeks of days with labels, which tell more than a small holdout; None before they are over.
 
     state: of the test at the deployment. The limit is set once: an average that went on with the days would follow a slow decline.

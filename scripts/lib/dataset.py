@@ -32,7 +32,7 @@ class Split:
 def read(parts: list[Part], config: Config) -> Rows:
     """All rows of the parts, of those with one id the last. UserError names the part that does not have model.toml's columns."""
     frames, keys, numbers = [], [], []
-    for part in watched(parts):
+    for part in with_progress(parts):
         header = csvfile.read_header(part.path, ",")
         absent = [name for name, column in config.columns.items() if name not in header.names and not column.nullable]
         if absent:
@@ -48,7 +48,7 @@ def read(parts: list[Part], config: Config) -> Rows:
     return Rows(frame, keys, numbers)
 
 
-def watched(parts: list):
+def with_progress(parts: list):
     """Each of the parts to be read, with progress."""
     with Progress("reading the training rows", len(parts), "parts" if len(parts) > 1 else "") as progress:
         for done, part in enumerate(parts):

@@ -6,7 +6,7 @@ from lib import alerts, audit, clock, config, db, drift_log, drift_words
 from lib.config import Config
 from lib.drift_log import Window
 from lib.drift_records import Look, how_to_accept, minute
-from lib.drift_verdict import Report, Rules, compare, spend
+from lib.drift_verdict import Report, Limits, compare, spend
 from lib.files import ModelPaths
 from lib.runs import Run
 from lib.tags import Registry, Version
@@ -27,7 +27,7 @@ def judge(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Regis
         return Look("unknown", (f"{live.name}: too few rows to judge: {fresh.rows:,}, and {conf.drift.min_rows} are needed (drift.min_rows)",))
     looks = [window for window in (fresh, pooled) if window]
     level, left = allowed(run, paths, conf)
-    rules = Rules(level / len(looks), limits=conf.drift.limits)
+    rules = Limits(level / len(looks), limits=conf.drift.limits)
     reports = [compare(profile, window.columns, window.outputs, rules) for window in looks]
     place = 0 if reports[0].verdict != "ok" else -1  # what the new rows show by themselves, else what they show with those before them
     return conclude(run, paths, live, profile, looks[place], reports[place], rules, reached, {"level": level, "budget": left})
@@ -63,7 +63,7 @@ def windows(run: Run, paths: ModelPaths, conf: Config, profile: dict, known: Reg
     return fresh, drift_log.joined([before, fresh], profile) if before.rows else None
 
 
-def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: Window, report: Report, rules: Rules, reached: dict[str, int], spent: dict) -> Look:
+def conclude(run: Run, paths: ModelPaths, live: Version, profile: dict, window: Window, report: Report, rules: Limits, reached: dict[str, int], spent: dict) -> Look:
     """Put the verdict on record, raise alerts or end them, and return the lines for the screen."""
     told = drift_words.describe(report)
     serious = [words for finding, words in told if finding.verdict in ("quality", "drift")]
@@ -111,7 +111,7 @@ def tell(run: Run, paths: ModelPaths, live: Version, kind: str, found: dict[str,
     audit.add(paths.audit, run, kind, version=live.number, found=list(found))
 
 
-def calm(run: Run, paths: ModelPaths, live: Version, kind: str, rows: int, rules: Rules) -> None:
+def calm(run: Run, paths: ModelPaths, live: Version, kind: str, rows: int, rules: Limits) -> None:
     """Resolve the alert, if so many rows would have shown again what raised it: in a few of them hardly anything shows."""
     if not db.open_alert(run.db, paths.name, kind):
         return

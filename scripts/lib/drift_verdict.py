@@ -23,7 +23,7 @@ WEIGHTS = {"rank shift": 3, "categories": 6, "residual shift": 2, "slope": 2, "d
            "unseen category": 3, "missing share": 2, "turned constant": 0.5, "left constant": 0.5, "not whole": 0.5}
 
 
-class Rules(Record):
+class Limits(Record):
     level: float = 0.5 / HOURS  # chance of a false alarm in one look; drift and data quality get half each, so that neither's rules dilute the other's
     floors: Floors = Floors()
     limits: Mapping = {}  # psi, js, ks_p, …: these then decide on drift instead
@@ -43,7 +43,7 @@ def spend(false_alarms_per_year: float, left: float | None, hours: float) -> tup
     return level, max(0.0, saved - level)
 
 
-class Finding(Record):
+class Judged(Record):
     measure: Measure
     p_corrected: float | None
     limit: float | None
@@ -59,10 +59,10 @@ class Finding(Record):
 class Report(Record):
     rows: int
     verdict: str  # quality, drift or ok
-    findings: tuple[Finding, ...]  # worst first
+    findings: tuple[Judged, ...]  # worst first
 
 
-def compare(profile: dict, window: Mapping, outputs: Mapping | None = None, rules: Rules = Rules()) -> Report:
+def compare(profile: dict, window: Mapping, outputs: Mapping | None = None, rules: Limits = Limits()) -> Report:
     """Judges a window (column -> its rows, as drift_cells.typed gives them) and the model's outputs in it (prediction, score).
 
     A column that the window lacks counts as missing in every row.
@@ -91,7 +91,7 @@ def measure_window(profile: dict, window: Mapping, outputs: Mapping, rows: int, 
     return measured
 
 
-def judge(measured: list[Measure], rules: Rules) -> tuple[Finding, ...]:
+def judge(measured: list[Measure], rules: Limits) -> tuple[Judged, ...]:
     """Every measure with its corrected p-value and verdict, worst first."""
     corrected = {}
     for family in ("drift", "quality"):
@@ -114,14 +114,14 @@ def _groups(measured, family: str) -> dict[str, list[int]]:
     return groups
 
 
-def _finding(m: Measure, p_corrected, rules: Rules) -> Finding:
+def _finding(m: Measure, p_corrected, rules: Limits) -> Judged:
     if m.family == "drift" and rules.limits:
         limit, beyond = _beyond(m, rules.limits)
-        return Finding(m, p_corrected, limit, "drift" if beyond else "ok")
+        return Judged(m, p_corrected, limit, "drift" if beyond else "ok")
     significant = p_corrected is not None and p_corrected <= rules.level / 2
     if significant and abs(m.value) >= m.floor:
-        return Finding(m, p_corrected, m.floor or None, m.family)
-    return Finding(m, p_corrected, m.floor or None, "notice" if m.notice else "ok")
+        return Judged(m, p_corrected, m.floor or None, m.family)
+    return Judged(m, p_corrected, m.floor or None, "notice" if m.notice else "ok")
 
 
 def _beyond(m: Measure, limits: Mapping) -> tuple[float | None, bool]:

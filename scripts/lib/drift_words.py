@@ -1,12 +1,12 @@
 """Findings in plain words, one line a column."""
 from lib.drift_records import RELATIONS, TOGETHER, Measure
-from lib.drift_verdict import Finding, Report
+from lib.drift_verdict import Judged, Report
 
 UNIT = ("scale", "far out of range")
 SUBJECTS = {"(prediction)": "the prediction", "(score)": "the score"}
 
 
-def describe(report: Report) -> list[tuple[Finding, str]]:
+def describe(report: Report) -> list[tuple[Judged, str]]:
     """The findings worth a line, worst first; each column once, and what the columns have lost of each other once."""
     lines, told = [], set()
     related = any(finding.verdict == "drift" and finding.measure.measure in RELATIONS for finding in report.findings)
@@ -24,7 +24,7 @@ def describe(report: Report) -> list[tuple[Finding, str]]:
     return lines
 
 
-def news(finding: Finding, report: Report) -> bool:
+def news(finding: Judged, report: Report) -> bool:
     """Whether what tells the rows from those of training is more than has its own line."""
     others = {each.measure.column for each in report.findings if each.verdict in ("quality", "drift") and each is not finding}
     return finding.verdict == "drift" and report.verdict != "quality" and not others.issuperset(finding.measure.now)
@@ -36,7 +36,7 @@ def classified(m: Measure) -> str:
     return f"the rows are unlike those of training in {some(m.now)}{together}: a classifier tells them apart, AUC {m.value:.2f} where chance gives 0.50"
 
 
-def words(finding: Finding, report: Report) -> str:
+def words(finding: Judged, report: Report) -> str:
     m = finding.measure
     if m.measure == "missing share":
         return f"missing in {m.now:.1%} of rows, in training {m.before:.1%}"
@@ -59,7 +59,7 @@ def subject(column: str) -> str:
     return SUBJECTS.get(column, f"`{column}`")
 
 
-def past(finding: Finding) -> str:
+def past(finding: Judged) -> str:
     """The familiar limit that it is beyond."""
     m = finding.measure
     return f"{m.measure} {m.value:.3g} > {finding.limit:g}" if m.p is None else f"{m.measure} p = {m.p:.2g} < {finding.limit:g}"

@@ -4,7 +4,7 @@ from datetime import date
 from lib.drift_records import TOGETHER
 from lib.examined import Bin, Matrix, Residuals
 from lib.names import plural
-from lib.readings import Day
+from lib.readings import DayShown
 from lib.scales import day_words, figure
 
 NOW = 14  # days with outcomes that "now" means
@@ -12,7 +12,7 @@ NOW = 14  # days with outcomes that "now" means
 BEYOND_DOUBT = 3.29 / 1.96
 
 
-def live_metric(days: list[Day], metric: str, limit: float | None, dropped_since: str | None, year: int) -> str:
+def live_metric(days: list[DayShown], metric: str, limit: float | None, dropped_since: str | None, year: int) -> str:
     """days: those with outcomes, at least one."""
     name, current, higher = metric.capitalize() if metric == "accuracy" else "The mean error", figure(recent(days)), metric == "accuracy"
     if limit is None:
@@ -28,7 +28,7 @@ def live_metric(days: list[Day], metric: str, limit: float | None, dropped_since
     return f"{name} holds: {current} {lately(days)}, limit {bound}"
 
 
-def lately(days: list[Day]) -> str:
+def lately(days: list[DayShown]) -> str:
     return f"over the last {min(NOW, len(days))} days with outcomes" if len(days) > 1 else "on the only day with outcomes"
 
 
@@ -41,18 +41,18 @@ def stretch(begin: int, end: int, year: int) -> str:
     return f"from {words} to {day_words(end, year)}"
 
 
-def recent(days: list[Day]) -> float | None:
+def recent(days: list[DayShown]) -> float | None:
     """The metric over the last days with outcomes."""
     return mean([day for day in days if day.value is not None][-NOW:])
 
 
-def mean(days: list[Day]) -> float | None:
+def mean(days: list[DayShown]) -> float | None:
     """The metric over these days, each label counted once; None where there is none."""
     labels = sum(day.labels for day in days)
     return sum(day.value * day.labels for day in days if day.labels) / labels if labels else None
 
 
-def last_spell(days: list[Day], limit: float, higher: bool) -> tuple[int, int] | None:
+def last_spell(days: list[DayShown], limit: float, higher: bool) -> tuple[int, int] | None:
     """(first, last) index of the last stretch on the wrong side of the limit: days beyond doubt less than a week apart, and the wrong days that follow."""
     wrong = [day.value < limit if higher else day.value > limit for day in days]
     doubtless = [index for index, day in enumerate(days) if wrong[index] and day.low is not None
@@ -67,7 +67,7 @@ def last_spell(days: list[Day], limit: float, higher: bool) -> tuple[int, int] |
     return first, end
 
 
-def coverage(days: list[Day], matured_until: str) -> str:
+def coverage(days: list[DayShown], matured_until: str) -> str:
     """days: of the time shown; predictions of days up to `matured_until` are old enough to be judged."""
     old = [day for day in days if day.day <= matured_until]
     predictions, labels = sum(day.predictions for day in old), sum(day.labels for day in old)

@@ -70,7 +70,7 @@ class Known:
         self.ids: dict[int, int] = {}
         self.unique = {name: set() for name, column in config.columns.items() if column.unique and name != config.id}
         self.classes = set()
-        for path in dataset.watched(found):
+        for path in dataset.with_progress(found):
             self.add(path)
 
     def add(self, path: Path) -> None:

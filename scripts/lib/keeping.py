@@ -12,7 +12,7 @@ from lib.runs import Run
 
 
 @dataclass
-class Tally:
+class Copied:
     """What was copied, what was there, and what could not be had."""
 
     new: int = 0
@@ -34,7 +34,7 @@ class Tally:
             self.problems.append(words)
 
 
-def copy_small_files(run: Run, to: Path, made: Backup, tally: Tally) -> None:
+def copy_small_files(run: Run, to: Path, made: Backup, tally: Copied) -> None:
     """Anew each time, beside those of the backup before: until this one is finished, that one stays whole."""
     tally.add((to / made.state / backups.DATABASE).stat().st_size)
     for path in backups.small_files(run.root):
@@ -45,7 +45,7 @@ def copy_small_files(run: Run, to: Path, made: Backup, tally: Tally) -> None:
         tally.add(made.files[inside].bytes)
 
 
-def copy_logs(run: Run, to: Path, lengths: dict[Path, int], before: Backup | None, made: Backup, tally: Tally) -> None:
+def copy_logs(run: Run, to: Path, lengths: dict[Path, int], before: Backup | None, made: Backup, tally: Copied) -> None:
     old = before.logs if before else {}
     with Progress("copying logs", sum(lengths.values()), "bytes") as progress:
         done = 0
@@ -59,7 +59,7 @@ def copy_logs(run: Run, to: Path, lengths: dict[Path, int], before: Backup | Non
     made.logs.update(gone)
 
 
-def copy_log(path: Path, length: int, to: Path, inside: str, old: Stored | None, tally: Tally) -> Stored:
+def copy_log(path: Path, length: int, to: Path, inside: str, old: Stored | None, tally: Copied) -> Stored:
     """Only what was added since; what was there before must be what it was, or the former copy stays beside the new one."""
     at = old.at if old else inside
     if old and (to / at).exists():
@@ -74,7 +74,7 @@ def copy_log(path: Path, length: int, to: Path, inside: str, old: Stored | None,
     return Stored(at, length, copying.copy(path, to / at, length))
 
 
-def extended(path: Path, length: int, to: Path, old: Stored, tally: Tally) -> Stored:
+def extended(path: Path, length: int, to: Path, old: Stored, tally: Copied) -> Stored:
     tally.keep(old.bytes)
     if length == old.bytes:
         return old
@@ -97,7 +97,7 @@ def list_parts(run: Run, to: Path, made: Backup) -> None:
         made.parts[str(path.relative_to(run.root))] = Stored(str(at), path.stat().st_size, digest)
 
 
-def copy_objects(run: Run, to: Path, made: Backup, tally: Tally) -> None:
+def copy_objects(run: Run, to: Path, made: Backup, tally: Copied) -> None:
     """Every Git LFS object that is here, and every part as one: named by its sha256, so what is there need not be copied again."""
     objects = to / backups.OBJECTS
     sources = {part.sha256: run.root / inside for inside, part in made.parts.items()} | lfs.found(git.lfs_objects(run.root))
@@ -109,7 +109,7 @@ def copy_objects(run: Run, to: Path, made: Backup, tally: Tally) -> None:
             progress.at(done)
 
 
-def copy_object(source: Path, target: Path, tally: Tally) -> None:
+def copy_object(source: Path, target: Path, tally: Copied) -> None:
     size = source.stat().st_size
     if target.exists() and target.stat().st_size == size:
         tally.keep(size)
@@ -121,7 +121,7 @@ def copy_object(source: Path, target: Path, tally: Tally) -> None:
         tally.warn(f"{error} It was not copied. See: make verify")
 
 
-def fetch_missing(run: Run, to: Path, tally: Tally) -> None:
+def fetch_missing(run: Run, to: Path, tally: Copied) -> None:
     """Objects that a version needs and that were pruned here come from the remote; here they stay pruned."""
     for name in backups.models(run.root):
         try:
@@ -133,7 +133,7 @@ def fetch_missing(run: Run, to: Path, tally: Tally) -> None:
             fetch_objects(run, tag, objects, to / backups.OBJECTS, tally)
 
 
-def fetch_objects(run: Run, tag: str, wanted: dict[str, str], objects: Path, tally: Tally) -> None:
+def fetch_objects(run: Run, tag: str, wanted: dict[str, str], objects: Path, tally: Copied) -> None:
     missing = {oid for oid in wanted.values() if not git.lfs_place(objects, oid).exists()}
     absent = {oid for oid in missing if not git.lfs_object(run.root, oid).exists()}  # the others are of a version that was made this minute
     if absent:
@@ -148,7 +148,7 @@ def fetch_objects(run: Run, tag: str, wanted: dict[str, str], objects: Path, tal
             tally.warn(f"{name} of {tag} is neither here, nor on a remote, nor in the backup.")
 
 
-def verify(run: Run, to: Path, made: Backup, tally: Tally) -> str:
+def verify(run: Run, to: Path, made: Backup, tally: Copied) -> str:
     """Read everything again from the disk; a damaged object is copied once more. Refused or Failed if something is not what it should be."""
     kept, damaged = lfs.found(to / backups.OBJECTS), 0
     with Progress("verifying Git LFS objects", len(kept), "objects") as progress:
@@ -168,7 +168,7 @@ def verify(run: Run, to: Path, made: Backup, tally: Tally) -> str:
     return f"{len(kept):,} Git LFS objects and {len(listed):,} other files by sha256, repo.git by git fsck, metrics.db by integrity_check"
 
 
-def mend(run: Run, path: Path, tally: Tally) -> None:
+def mend(run: Run, path: Path, tally: Copied) -> None:
     """Replace a damaged object of the backup by the one here; without a sound one here it goes, and the remote is asked for it."""
     source = git.lfs_object(run.root, path.name)
     print(f"a Git LFS object was damaged in the backup, copied again: {path.name[:12]}…")

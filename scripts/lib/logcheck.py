@@ -6,14 +6,14 @@ from pathlib import Path
 
 from lib import db, predictions
 from lib.files import ModelPaths
-from lib.soundness import Finding, Tally
+from lib.soundness import Breach, Tally
 
 
-def find(paths: ModelPaths, connection: sqlite3.Connection, tally: Tally) -> list[Finding]:
+def find(paths: ModelPaths, connection: sqlite3.Connection, tally: Tally) -> list[Breach]:
     return [*predictions_of(paths, connection, tally), *labels_of(paths, tally)]
 
 
-def predictions_of(paths: ModelPaths, connection: sqlite3.Connection, tally: Tally) -> Iterator[Finding]:
+def predictions_of(paths: ModelPaths, connection: sqlite3.Connection, tally: Tally) -> Iterator[Breach]:
     """Every batch that was acknowledged is in its log once, whole and in its place; what stood there before metrics.db was made stays."""
     batches: dict[str, list] = {}
     for row in db.batches(connection, paths.name):
@@ -21,15 +21,15 @@ def predictions_of(paths: ModelPaths, connection: sqlite3.Connection, tally: Tal
     pending = predictions.pending(connection, paths)
     logs = {path.name: path for path in sorted(paths.predictions.glob("*.csv"))} if paths.predictions.is_dir() else {}
     for name in sorted(batches.keys() - logs.keys()):
-        yield Finding(paths.name, f"{paths.predictions / name} is gone, with {sum(row['rows'] for row in batches[name]):,} predictions. Bring it back from a backup: make restore FROM=the-backup")
+        yield Breach(paths.name, f"{paths.predictions / name} is gone, with {sum(row['rows'] for row in batches[name]):,} predictions. Bring it back from a backup: make restore FROM=the-backup")
     for name, path in logs.items():
         yield from one_log(paths, path, batches.get(name, []), pending.get(name), db.born(connection), tally)
 
 
-def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born: str, tally: Tally) -> Iterator[Finding]:
+def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born: str, tally: Tally) -> Iterator[Breach]:
     """end: the length up to which the log counts, where the append after it was never acknowledged."""
     if end is not None:
-        yield Finding(paths.name, f"{path}: the rows after byte {end:,} are of a predict that was killed. The next one takes them back.", broken=False)
+        yield Breach(paths.name, f"{path}: the rows after byte {end:,} are of a predict that was killed. The next one takes them back.", broken=False)
     reading = Reading(path, end, tally)
     stretches, width = [], None  # [version, time, rows]
     for row in reading.rows():
@@ -37,7 +37,7 @@ def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born:
             width = len(row)
             continue
         if len(row) != width:
-            yield Finding(paths.name, f"{path}, line {reading.line}: has {len(row)} fields, the header has {width}: it is torn, or was changed. Bring the file back from a backup.")
+            yield Breach(paths.name, f"{path}, line {reading.line}: has {len(row)} fields, the header has {width}: it is torn, or was changed. Bring the file back from a backup.")
             return
         if stretches and stretches[-1][:2] == [row[2], row[1]]:
             stretches[-1][2] += 1
@@ -47,9 +47,9 @@ def one_log(paths: ModelPaths, path: Path, batches: list, end: int | None, born:
     there, wanted = sum(count for *_, count in stretches), sum(row["rows"] for row in batches)
     rest = before(stretches, batches)
     if there < wanted or rest and max(moment for _, moment, _ in rest) > born:
-        yield Finding(paths.name, f"{path} has {there:,} predictions, metrics.db has acknowledged {wanted:,} of them. Bring the file back from a backup: make restore FROM=the-backup")
+        yield Breach(paths.name, f"{path} has {there:,} predictions, metrics.db has acknowledged {wanted:,} of them. Bring the file back from a backup: make restore FROM=the-backup")
     elif rest is None:
-        yield Finding(paths.name, f"{path}: its predictions are not those, in order and version, that metrics.db has acknowledged. Bring the file back from a backup: make restore FROM=the-backup")
+        yield Breach(paths.name, f"{path}: its predictions are not those, in order and version, that metrics.db has acknowledged. Bring the file back from a backup: make restore FROM=the-backup")
 
 
 def before(stretches: list[list], batches: list) -> list[list] | None:
@@ -98,18 +98,18 @@ class Reading:
         except csv.Error as error:
             self.error = f"{self.path}, line {reader.line_num}: {error}"
 
-    def faults(self, model: str) -> Iterator[Finding]:
+    def faults(self, model: str) -> Iterator[Breach]:
         if self.torn:
-            yield Finding(model, f"{self.path}: its last line is torn. The next command that writes to it cuts it off.", broken=False)
+            yield Breach(model, f"{self.path}: its last line is torn. The next command that writes to it cuts it off.", broken=False)
         if self.error:
-            yield Finding(model, f"{self.error}. It is torn, or was changed; bring the file back from a backup.")
+            yield Breach(model, f"{self.error}. It is torn, or was changed; bring the file back from a backup.")
 
 
-def labels_of(paths: ModelPaths, tally: Tally) -> Iterator[Finding]:
+def labels_of(paths: ModelPaths, tally: Tally) -> Iterator[Breach]:
     for path in sorted(paths.labels.glob("*.csv")) if paths.labels.is_dir() else ():
         reading = Reading(path, None, tally)
         for row in reading.rows():
             if len(row) != 3:
-                yield Finding(paths.name, f"{path}, line {reading.line}: has {len(row)} fields, not 3: it is torn, or was changed. Bring the file back from a backup.")
+                yield Breach(paths.name, f"{path}, line {reading.line}: has {len(row)} fields, not 3: it is torn, or was changed. Bring the file back from a backup.")
                 break
         yield from reading.faults(paths.name)

@@ -104,7 +104,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
     return Figures(*recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), first), floor, decision.statistic, decision.limit, decision.verdict)
 
 
-def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config, until: str) -> sequential.State:
+def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, until: str) -> sequential.State:
     """The test of the live version, told of all outcomes of predictions made before the hour `until`; and what it was told, on record.
 
     Each label is told once. Where some that it was told of are others now, or no longer there, all is told anew.
@@ -130,13 +130,13 @@ def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: se
     return state
 
 
-def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Config) -> sequential.State:
+def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Setting) -> sequential.State:
     for day in days:
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
     return state
 
 
-def tell_the_stint_before(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Config, days: Iterable[Day]) -> None:
+def tell_the_stint_before(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Setting, days: Iterable[Day]) -> None:
     """Late labels of what the live version predicted before it was replaced: they speak of that time, and not of the one since it came back."""
     stint = next((each for each in reversed(known.deployments[:-1]) if each.version == known.live.number), None)
     state = told_state(run, paths, stint.number) if stint else None
@@ -149,7 +149,7 @@ def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "liv
     return sequential.State.from_json(told) if told and '"calm"' in told else None  # without: written by an older version of these scripts
 
 
-def unbroken(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Config) -> list[Deployment]:
+def unbroken(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Setting) -> list[Deployment]:
     """The deployments of the live version whose evidence counts together, the oldest first; each has been checked, but perhaps the last.
 
     Who rolls back to a version that did well finds it as it was left. One that had dropped begins anew, or it would be
@@ -228,7 +228,7 @@ def new_days(rows, binary: bool) -> Iterator[Day]:
             yield Day(date.fromisoformat(day).toordinal(), labels, losses, squares)
 
 
-def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config, days: Iterator[Day]) -> sequential.State:
+def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, days: Iterator[Day]) -> sequential.State:
     """The test at a deployment: against the floor, and against the holdout or the first days where they ask for more; taught by the healthy days before."""
     floor, reached = bounds.of_live(conf, known)
     state = taught(run, paths, known, sequential.start(floor, reached, setting))
@@ -241,11 +241,11 @@ def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State
     return sequential.taught_by(state, before) if before else state
 
 
-def sequential_setting(conf: Config) -> sequential.Config:
-    return sequential.Config(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
+def sequential_setting(conf: Config) -> sequential.Setting:
+    return sequential.Setting(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
 
 
-def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Config, anew: bool) -> sequential.State | None:
+def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, anew: bool) -> sequential.State | None:
     """The test of the live version against what the one before it did in its last days; None where that had too few labels. anew: as it was at the deployment."""
     deployment = known.deployments[-1]
     told = told_state(run, paths, deployment.number, "before")

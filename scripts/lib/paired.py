@@ -32,7 +32,7 @@ def compare(metric: str, candidate: scores.Answers, production: scores.Answers, 
     n = len(candidate.truth)
     ones = np.ones(n)
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = np.array([sign * (ours(weights) - theirs(weights)) for weights in scores.watched(n, resamples, seed)])
+        drawn = np.array([sign * (ours(weights) - theirs(weights)) for weights in scores.with_progress(n, resamples, seed)])
     a, b = ours(ones), theirs(ones)
     drawn = drawn[np.isfinite(drawn)]
     low, high = scores.interval(drawn, 2.5)

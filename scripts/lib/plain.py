@@ -44,7 +44,7 @@ class Block:
         """Some fields of each row as CSV, without a line end; None: an empty field. Neighbours are copied as one piece."""
         ascii_text = self.text.decode() if self.text.isascii() else None  # decoded once: there a character is a byte
         pieces = []
-        for first, last in runs(places):
+        for first, last in neighbours(places):
             if first is None:
                 pieces.append([""] * len(self))
                 continue
@@ -56,7 +56,7 @@ class Block:
         return pieces[0] if len(pieces) == 1 else list(map(",".join, zip(*pieces)))
 
 
-def runs(places: list[int | None]) -> list[tuple[int | None, int | None]]:
+def neighbours(places: list[int | None]) -> list[tuple[int | None, int | None]]:
     """(first, last) of each stretch of neighbouring columns."""
     found: list[tuple[int | None, int | None]] = []
     for place in places:

@@ -60,7 +60,7 @@ SINGLE = {"last_check": CHECKS, "dropped": DROPPED_SINCE, "logged": LOGGED, "las
 
 
 @dataclass(frozen=True)
-class Day:
+class DayShown:
     """The predictions of one day, by whichever version made them, and what has turned out of them."""
 
     ordinal: int
@@ -159,24 +159,24 @@ def jobs(connection: db.Connection, now: str) -> list[db.Row]:
     return db.select(connection, SUCCESSES, yesterday=yesterday)
 
 
-def days(outcomes: list[db.Row]) -> list[Day]:
-    """One Day for each day, its versions added up."""
+def days(outcomes: list[db.Row]) -> list[DayShown]:
+    """One DayShown for each day, its versions added up."""
     by_day = defaultdict(list)
     for row in outcomes:
         by_day[row["day"]].append(row)
     return [one_day(date.fromisoformat(day).toordinal(), rows) for day, rows in sorted(by_day.items())]
 
 
-def one_day(day: int, rows: list[db.Row]) -> Day:
+def one_day(day: int, rows: list[db.Row]) -> DayShown:
     versions = tuple(sorted({row["version"] for row in rows if row["predictions"]}))
     predictions, labels = sum(row["predictions"] for row in rows), sum(row["labels"] for row in rows)
     if not labels:
-        return Day(day, versions, predictions, 0, None)
+        return DayShown(day, versions, predictions, 0, None)
     if rows[0]["metric"] == "accuracy":
         wrong = sum(row["losses"] for row in rows) / labels
         low, high = wilson_interval(wrong, labels)
-        return Day(day, versions, predictions, labels, 1 - wrong, 1 - high, 1 - low)
+        return DayShown(day, versions, predictions, labels, 1 - wrong, 1 - high, 1 - low)
     mean = sum(row["errors"] for row in rows) / labels
     if any(row["bound"] is None for row in rows if row["labels"]):  # counted by older scripts
-        return Day(day, versions, predictions, labels, mean)
-    return Day(day, versions, predictions, labels, mean, *normal_interval(labels, mean * labels, sum(row["error_squares"] for row in rows)))
+        return DayShown(day, versions, predictions, labels, mean)
+    return DayShown(day, versions, predictions, labels, mean, *normal_interval(labels, mean * labels, sum(row["error_squares"] for row in rows)))

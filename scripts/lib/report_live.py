@@ -5,7 +5,7 @@ from lib import headlines, plots
 from lib.markup import Markup, behind, element, empty, figure, joined, key, table
 from lib.names import plural
 from lib.plots import Bar, Hover, Mark, Point
-from lib.readings import Day
+from lib.readings import DayShown
 from lib.scales import day_words
 from lib.scales import figure as number
 from lib.watched import Watched
@@ -57,7 +57,7 @@ def span(model: Watched) -> tuple[int, int]:
     return min(model.days[0].ordinal, last - 13), last
 
 
-def trend(days: list[Day]) -> list[tuple[int, float]]:
+def trend(days: list[DayShown]) -> list[tuple[int, float]]:
     """At each day the metric over the seven days up to it."""
     found, begin, labels, total = [], 0, 0, 0.0
     for day in days:
@@ -69,7 +69,7 @@ def trend(days: list[Day]) -> list[tuple[int, float]]:
     return found
 
 
-def hovers(days: list[Day], daily: bool) -> list[Hover]:
+def hovers(days: list[DayShown], daily: bool) -> list[Hover]:
     """No years: every day shown is of the last 365."""
     if daily:
         return [Hover(day.ordinal, 1, f"{day_words(day.ordinal)}: {number(day.value)} [{number(day.low)}, {number(day.high)}], "
@@ -79,7 +79,7 @@ def hovers(days: list[Day], daily: bool) -> list[Hover]:
             for monday, group in weeks(days)]
 
 
-def scored(days: list[Day]) -> str:
+def scored(days: list[DayShown]) -> str:
     return ", ".join(f"v{version}" for version in sorted({version for day in days for version in day.versions})) or "–"
 
 
@@ -105,18 +105,18 @@ def figures(model: Watched, metric: str) -> Markup:
     return behind("The figures by week", table(f"{model.name}: {metric} by week", ["week from", "scored by", "predictions", "outcomes", metric, "days from … to"], rows, (3, 4, 5, 6)))
 
 
-def interval(day: Day) -> str:
+def interval(day: DayShown) -> str:
     return "–" if day.low is None else f"{number(day.low)} to {number(day.high)}"
 
 
-def lowest_and_highest(days: list[Day]) -> str:
+def lowest_and_highest(days: list[DayShown]) -> str:
     values = [day.value for day in days if day.value is not None]
     return f"{number(min(values))} to {number(max(values))}" if values else "–"
 
 
-def weeks(days: list[Day]) -> list[tuple[int, list[Day]]]:
+def weeks(days: list[DayShown]) -> list[tuple[int, list[DayShown]]]:
     """By the ordinals of their Mondays."""
-    found: dict[int, list[Day]] = {}
+    found: dict[int, list[DayShown]] = {}
     for day in days:
         found.setdefault(day.monday, []).append(day)
     return list(found.items())

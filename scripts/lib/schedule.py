@@ -44,12 +44,12 @@ def installed(root: Path) -> tuple[list[Entry], str]:
 def daemon_runs() -> bool:
     """Whether a cron daemon is there, by its pid file, else by name among the processes."""
     with contextlib.suppress(OSError, ValueError):
-        if name(Path(f"/proc/{int(Path('/run/crond.pid').read_text())}/comm")) in DAEMONS:
+        if process_name(Path(f"/proc/{int(Path('/run/crond.pid').read_text())}/comm")) in DAEMONS:
             return True
-    return any(name(path) in DAEMONS for path in Path("/proc").glob("[0-9]*/comm"))
+    return any(process_name(path) in DAEMONS for path in Path("/proc").glob("[0-9]*/comm"))
 
 
-def name(path: Path) -> str:
+def process_name(path: Path) -> str:
     try:
         return path.read_text().strip()
     except OSError:  # it ended meanwhile

@@ -235,7 +235,7 @@ def score(names: list[str], answers: Answers, resamples: int, seed: int, label: 
     n = len(answers.truth)
     values = measured([np.ones(n)])[0].tolist()
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = measured(watched(n, resamples, seed))
+        drawn = measured(with_progress(n, resamples, seed))
     tail = 100 * (1 - CONFIDENCE) / 2
     ends = [widened(name, value, *interval(column, tail), examined(name, answers)) for name, value, column in zip(names, values, drawn.T)]
     return [Score(label, name, value, float(low), float(high), n) for name, value, (low, high) in zip(names, values, ends)]
@@ -272,7 +272,7 @@ def resampled(n: int, resamples: int, seed: int):
         yield np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
 
 
-def watched(n: int, resamples: int, seed: int):
+def with_progress(n: int, resamples: int, seed: int):
     """The same, with progress."""
     with Progress("intervals", resample_count(n, resamples), "resamples") as progress:
         for done, weights in enumerate(resampled(n, resamples, seed)):

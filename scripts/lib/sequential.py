@@ -27,7 +27,7 @@ CLIP = 4.0  # absolute errors are clipped at this multiple of the mean absolute 
 
 
 @dataclass(frozen=True)
-class Config:
+class Setting:
     false_alarms_per_year: float = 0.5
     checks_per_year: float = 365.0           # days with labels in a year
     drops: tuple = (0.02, 0.05, 0.10, 0.20)  # sizes of drop looked for, in mean loss
@@ -88,7 +88,7 @@ class Decision:
     labels: int             # since the start
 
 
-def start(floor, deployed=None, config=Config()):
+def start(floor, deployed=None, setting=Setting()):
     """State of a version that goes live.
 
     floor, deployed: bounds on the mean loss, the second from `upper_limit`; it is left out where the floor is
@@ -97,7 +97,7 @@ def start(floor, deployed=None, config=Config()):
     bounds = {"floor": floor} | ({"deployment": deployed} if deployed is not None and deployed < floor else {})
     if not all(0 < bound < 1 for bound in bounds.values()):
         raise ValueError(f"bounds on the mean loss lie between 0 and 1, not {bounds}")
-    zeros = (0.0,) * len(config.drops)
+    zeros = (0.0,) * len(setting.drops)
     return State(tuple(Reference(name, bound, zeros, zeros) for name, bound in bounds.items()), Wobble())
 
 
@@ -107,7 +107,7 @@ def taught_by(state, before):
     return replace(state, wobble=known, calm=known)
 
 
-def update(state, day, labels, losses, squares=None, config=Config()):
+def update(state, day, labels, losses, squares=None, setting=Setting()):
     """State after `labels` more labels, with the sum of their losses and, unless 0/1, of their squared losses.
 
     Feed each label once. Calls for one day add up; late labels of an earlier day join the open one. A day without
@@ -119,19 +119,19 @@ def update(state, day, labels, losses, squares=None, config=Config()):
         raise ValueError(f"{labels} losses in [0, 1] cannot sum to {losses}, and their squares to {squares}")
     if not labels:
         return state
-    if state.today and day > state.today.number and state.today.labels >= config.minimum_labels:
-        state = _close(state, config)
+    if state.today and day > state.today.number and state.today.labels >= setting.minimum_labels:
+        state = _close(state, setting)
     today = add(state.today or Day(day), Day(day, labels, losses, squares))
     return replace(state, today=today, labels=state.labels + labels)
 
 
-def decide(state, config=Config()):
+def decide(state, setting=Setting()):
     """Decision on all labels fed so far, those of the open day included. Changes nothing."""
-    state = _close(state, config) if state.today else state
+    state = _close(state, setting) if state.today else state
     statistic, worst = max((sum(each.evidence), each.name) for each in state.references)
-    limit = _limit(state, config)
-    verdict = "unknown" if state.labels < config.minimum_labels else "dropped" if statistic >= limit else "healthy"
-    return Decision(verdict, worst, statistic, limit, *_current_loss(state, config), state.labels)
+    limit = _limit(state, setting)
+    verdict = "unknown" if state.labels < setting.minimum_labels else "dropped" if statistic >= limit else "healthy"
+    return Decision(verdict, worst, statistic, limit, *_current_loss(state, setting), state.labels)
 
 
 def simple_rule(labels, mean, threshold, minimum_labels, higher_is_better):
@@ -160,27 +160,27 @@ def normal_interval(n, total, squares):
     return max(total / n - half, 0.0), total / n + half
 
 
-def _close(state, config):
+def _close(state, setting):
     """The open day becomes evidence, and wobble once it is beyond suspicion; a day of alarm never does."""
-    variance, limit = cautious_variance(state.wobble, state.settled, config.wobble), _limit(state, config)
-    references = tuple(_judge(each, state, variance, limit, config) for each in state.references)
+    variance, limit = cautious_variance(state.wobble, state.settled, setting.wobble), _limit(state, setting)
+    references = tuple(_judge(each, state, variance, limit, setting) for each in state.references)
     alarm = any(sum(each.evidence) >= limit for each in references)
     at_rest = not any(any(each.cusum) for each in references)
-    wobble = state.wobble if alarm else learn(state.wobble, state.today, config.wobble)
+    wobble = state.wobble if alarm else learn(state.wobble, state.today, setting.wobble)
     spell, calm = state.spell + 1, state.calm
-    if at_rest or spell > config.longest_spell and not alarm:
+    if at_rest or spell > setting.longest_spell and not alarm:
         spell, calm = 0, wobble
-    recent = (*state.recent, state.today)[-config.window:]
+    recent = (*state.recent, state.today)[-setting.window:]
     return State(references, wobble, calm, spell, None, recent, state.labels)
 
 
-def _judge(reference, state, variance, limit, config):
+def _judge(reference, state, variance, limit, setting):
     day, bound, spread = state.today, reference.bound, dispersion(state.wobble.pooled)
     inflation = 1 + day.labels * variance / (spread * bound * (1 - bound))
     # One odd day brings part of the evidence only, and a second one must confirm it; one beyond all wobble speaks for itself.
-    beyond = _surprise(day, bound, spread, variance, state.wobble.days, config) > config.beyond_doubt
+    beyond = _surprise(day, bound, spread, variance, state.wobble.days, setting) > setting.beyond_doubt
     most = (1.1 if beyond else 0.6) * math.log(limit)
-    logs = [min(log_likelihood_ratio(day, bound, drop, spread) / inflation, most) for drop in config.drops]
+    logs = [min(log_likelihood_ratio(day, bound, drop, spread) / inflation, most) for drop in setting.drops]
     evidence = [(old + 1 / len(logs)) * math.exp(log) for old, log in zip(reference.evidence, logs)]
     if beyond and not state.wobble.days:  # the first day of all: a model that fails at once must not wait for a second
         evidence = [max(each, 1.1 * limit / len(logs)) for each in evidence]
@@ -190,17 +190,17 @@ def _judge(reference, state, variance, limit, config):
     return Reference(reference.name, bound, tuple(each * ceiling for each in evidence), tuple(cusum))
 
 
-def _surprise(day, bound, spread, variance, days, config):
+def _surprise(day, bound, spread, variance, days, setting):
     """How many standard deviations a day's mean lies beyond the bound: the chart of Shewhart (1931) beside the slower test (Lucas 1982).
 
     The deviation is that of the labels, of the day-to-day wobble, and of not knowing it yet.
     """
-    known = config.wobble.prior_days + days
-    wobble = variance / max(config.wobble.persistence, 1.0) + config.first_days_sd ** 2 * config.wobble.prior_days / known
+    known = setting.wobble.prior_days + days
+    wobble = variance / max(setting.wobble.persistence, 1.0) + setting.first_days_sd ** 2 * setting.wobble.prior_days / known
     return (day.losses / day.labels - bound) / math.sqrt(spread * bound * (1 - bound) / day.labels + wobble)
 
 
-def _current_loss(state, config):
+def _current_loss(state, setting):
     if not state.recent:
         return None, 0.0, 1.0
     labels = sum(day.labels for day in state.recent)
@@ -208,13 +208,13 @@ def _current_loss(state, config):
     centre = (mean * labels + 1) / (labels + 2)
     clustering = sum(day.labels ** 2 for day in state.recent) / labels ** 2
     variance = (dispersion(state.wobble.pooled) * centre * (1 - centre) / labels
-                + long_run_variance(state.wobble, state.settled, config.wobble) * clustering)
+                + long_run_variance(state.wobble, state.settled, setting.wobble) * clustering)
     return mean, *wilson_interval(mean, centre * (1 - centre) / variance)
 
 
-def _limit(state, config):
+def _limit(state, setting):
     # Each reference gets its share of the false alarms.
-    return len(state.references) * config.checks_per_year / config.false_alarms_per_year
+    return len(state.references) * setting.checks_per_year / setting.false_alarms_per_year
 
 
 def _tuples(record):

@@ -7,7 +7,7 @@ from lib import files
 
 
 @dataclass(frozen=True)
-class Finding:
+class Breach:
     model: str  # "" for what belongs to all of them
     words: str  # one line: what is wrong, naming the thing, and what to do about it
     broken: bool = True  # False: a command was interrupted here, and the next one puts it right by itself

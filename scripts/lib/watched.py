@@ -9,7 +9,7 @@ from lib import bounds, config, examined, files, readings, versions
 from lib.config import Config
 from lib.errors import UserError
 from lib.examined import Examined
-from lib.readings import Day, Records
+from lib.readings import DayShown, Records
 from lib.tags import Version
 
 
@@ -21,13 +21,13 @@ class Watched:
     conf: Config | None
     problem: str
     records: Records
-    days: list[Day]  # of the time shown, those with predictions
+    days: list[DayShown]  # of the time shown, those with predictions
     limit: float | None  # the lowest accuracy or largest mae that live figures are held against
     matured_until: str  # predictions of days up to this one are old enough to be judged
     forgotten: bool  # something is live, and metrics.db does not know it
 
     @property
-    def judged(self) -> list[Day]:
+    def judged(self) -> list[DayShown]:
         """The days with outcomes."""
         return [day for day in self.days if day.value is not None]
 
