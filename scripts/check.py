@@ -78,8 +78,7 @@ def tell(run: Run, paths: ModelPaths, found: Finding) -> None:
         alerts.raise_alert(run, paths.name, "dropped", found.words(paths.name))
     elif found.verdict == "healthy":
         drifting = db.open_alert(run.db, paths.name, "drift")  # what was refused for its sake is as it was while it lasts
-        for kind in ("dropped", "rollback") if drifting else ("dropped", "refused", "rollback"):  # nothing better is needed, or what came back does well
-            alerts.resolve(run, paths.name, kind)
+        alerts.resolve(run, paths.name, "dropped", "rollback", *([] if drifting else ["refused"]))  # nothing better is needed, or what came back does well
 
 
 def main(argv: list[str] | None = None) -> int:

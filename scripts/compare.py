@@ -13,6 +13,7 @@ import json
 from lib import config, git, runs, tags, terminal, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
+from lib.names import whose
 from lib.runs import Run
 from lib.tags import Registry, Version
 from lib.terminal import Cell, Column
@@ -74,7 +75,7 @@ def read(paths: ModelPaths, version: Version, manifest: dict, name: str) -> byte
 
 
 def facts(version: Version, manifest: dict) -> dict:
-    return {"trained": version.entry["time"], "by": version.entry["user"] + (" by cron" if version.entry["trigger"] == "cron" else ""), "because of": manifest["why"], "model's sha256": version.sha256[:12],
+    return {"trained": version.entry["time"], "by": whose(version.entry), "because of": manifest["why"], "model's sha256": version.sha256[:12],
             "rows to learn from": manifest["train_rows"], "rows to examine": manifest["holdout_rows"], "holdout": manifest["holdout"], "positive class": manifest["positive"]}
 
 

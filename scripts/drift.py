@@ -8,7 +8,6 @@ import os
 
 from lib import alerts, config, drift_watch, registry, runs
 from lib.drift_records import Look, how_to_accept
-from lib.errors import Busy
 from lib.files import ModelPaths
 from lib.runs import Run
 
@@ -21,15 +20,8 @@ def work(run: Run) -> int:
 
 
 def drift_of_model(run: Run, paths: ModelPaths, named: bool, accepts: bool) -> str:
-    """Under the model's lock; by cron a model that is being worked on is left for the next time."""
-    try:
-        with run.lock(paths):
-            return checked(run, paths, config.load(paths.config), named, accepts)
-    except Busy as busy:
-        if run.trigger != "cron":
-            raise
-        print(f"{paths.name}: skipped: {busy}")
-        return "unknown"
+    with run.lock(paths):
+        return checked(run, paths, config.load(paths.config), named, accepts)
 
 
 def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accepts: bool) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import check
 import drift
 from lib import alerts, approval, audit, clock, config, db, drift_watch, fingerprints, live, monitor, pacing, parts, registry, remote, runs, tags, versions
-from lib.errors import Busy, Failed, Refused, TooFew, UserError
+from lib.errors import Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.finding import Finding
 from lib.tags import Registry, Version
@@ -29,23 +29,16 @@ def work(run: Run) -> int:
 
 
 def retrain_model(run: Run, paths: ModelPaths, named: bool, force: bool, accepts: bool) -> int:
-    """Under the model's lock; by cron a model that is being worked on is left for the next time."""
-    try:
-        with run.lock(paths):
-            conf = config.load(paths.config)
-            known = registry.settle(run, paths)
-            known = complete(run, paths, conf, known)
-            if known.live:  # what is live is looked at every hour, needed or not
-                versions.verify_folder(versions.ensure_folder(paths, known.live), known.live)
-            findings = check.check_model(run, paths, named)
-            if findings and accepts:
-                drift.checked(run, paths, conf, named, accepts)
-            code = heal(run, paths, conf, known, findings[0], force) if findings else 0
-    except Busy as busy:
-        if run.trigger != "cron":
-            raise
-        print(f"{paths.name}: skipped: {busy}")
-        return 0
+    with run.lock(paths):
+        conf = config.load(paths.config)
+        known = registry.settle(run, paths)
+        known = complete(run, paths, conf, known)
+        if known.live:  # what is live is looked at every hour, needed or not
+            versions.verify_folder(versions.ensure_folder(paths, known.live), known.live)
+        findings = check.check_model(run, paths, named)
+        if findings and accepts:
+            drift.checked(run, paths, conf, named, accepts)
+        code = heal(run, paths, conf, known, findings[0], force) if findings else 0
     remote.push(run, paths)
     alerts.resolve(run, paths.name, alerts.failure("retrain"))
     return code
@@ -63,8 +56,7 @@ def complete(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) 
         e = deployment.entry
         run_id = db.run_by_uuid(run.db, e["run"]) if deployment.action == "retrain" and e["run"] not in noted else None
         if run_id:
-            for kind in HEALED:
-                alerts.resolve(run, paths.name, kind)
+            alerts.resolve(run, paths.name, *HEALED)
             note(run, paths, e["reason"], "deployed", f"v{deployment.version} replaced v{deployment.replaced}", time=e["time"], run_id=run_id)
     return known
 
@@ -212,8 +204,7 @@ def attempt(run: Run, paths: ModelPaths, known: Registry, reason: str, suspiciou
     if conf.deploy.approval == "signed":
         return wait_for_approval(run, paths, reason, version, window, p_value)
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)
-    for kind in HEALED:  # before the note: what is not noted, `complete` does again
-        alerts.resolve(run, paths.name, kind)
+    alerts.resolve(run, paths.name, *HEALED)  # before the note: what is not noted, `complete` does again
     note(run, paths, reason, "deployed", f"v{version.number} replaced v{known.live.number}", window, p_value)
     return 0
 

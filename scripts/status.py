@@ -69,7 +69,7 @@ def live(fact: dict) -> list[Cell | str]:
         return [Cell("no labels yet", "faint"), f"{found['labels']:,}" if found else "0"]
     name = "" if found["metric"] == fact["holdout"]["metric"] else f"{found['metric']} "
     interval = f" {terminal.number(found['low'])}–{terminal.number(found['high'])}" if found["low"] is not None else ""
-    return [Cell(f"{name}{terminal.number(found['value'])}{interval}", VERDICTS[fact["check"]["verdict"]] if fact["check"]["verdict"] == "dropped" else ""), f"{found['labels']:,}"]
+    return [Cell(f"{name}{terminal.number(found['value'])}{interval}", "red" if fact["check"]["verdict"] == "dropped" else ""), f"{found['labels']:,}"]
 
 
 def metric(found: dict) -> str:

@@ -29,7 +29,7 @@ EVERY = "5d"  # five batches: what one sets for a world that never stands still
 LIMIT = 0.85  # of the rule that everybody begins with
 NAME = "stream"
 ESTIMATORS = {"classification": "sklearn.ensemble.HistGradientBoostingClassifier", "regression": "sklearn.ensemble.HistGradientBoostingRegressor"}
-LAYOUT = "{:<44} {:>9} {:>9} {:>9} {:>7} {:>8}"
+LAYOUT = "{:<48} {:>9} {:>9} {:>9} {:>7} {:>8}"
 
 
 @dataclass

@@ -17,10 +17,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the backgro
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lib import db, invariants  # noqa: E402: only now can it be found
-from lib.files import ModelPaths  # noqa: E402
-from lib.soundness import Breach, Tally  # noqa: E402
-
 
 @dataclass(frozen=True)
 class Project:
@@ -112,8 +108,11 @@ def live_template(trained_template, tmp_path_factory):
     return project
 
 
-def findings(project: Project, quick: bool = False, load: bool = True, tally: Tally | None = None) -> list[Breach]:
+def findings(project: Project, quick: bool = False, load: bool = True, tally=None) -> list:
     """What of the project's invariants does not hold, all models."""
+    from lib import db, invariants  # not above: `make bench-stream` imports this file, and lib from another folder
+    from lib.files import ModelPaths
+    from lib.soundness import Tally
     connection = db.connect(project.root / "metrics.db")
     try:
         found = invariants.common(project.root, connection, quick)

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import sweep
-from conftest import Project, edit
-from test_crash import found, rows
+from conftest import Project, edit, findings
+from test_crash import rows
 
 from lib import db, loading, scoring, tags, versions
 from lib.files import ModelPaths
@@ -152,7 +152,7 @@ def test_eight_processes_and_two_readers_for_thirty_seconds(two, tmp_path, capsy
     assert [one for one in done if one[2] != 0] == [] and [problem for _, problems in reads for problem in problems] == []
     assert [one for one in done if re.sub(r"waiting for .*\n", "", one[3])] == []
     assert len(reads) == 2 and len({verb for verb, *_ in done}) == 6
-    assert [finding.words for finding in found(two)] == []
+    assert [finding.words for finding in findings(two)] == []
     assert two.sql("SELECT count(*) FROM runs WHERE status = 'done' AND exit_code = 0")[0][0] == before + len(done)
     for model in MODELS:
         nothing_lost(two, model, [one for one in done if one[1] == model])

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from lib import clock, db, runs
-from lib.errors import UserError
+from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.runs import Run
 
@@ -30,6 +30,9 @@ def watch(run: Run, named: str, work: Callable[[ModelPaths], object]) -> tuple[l
         except BrokenPipeError:  # nobody reads what we print: that is no fault of a model
             raise
         except Exception as error:
+            if isinstance(error, Busy) and run.trigger == "cron":  # somebody is working on it: left for the next time
+                print(f"{name}: skipped: {error}")
+                continue
             if named:
                 deliver(run)
                 raise
@@ -72,11 +75,12 @@ def of(model: str, text: str) -> str:
     return f"{model}: {text}" if model else text
 
 
-def resolve(run: Run, model: str, kind: str) -> None:
-    if db.open_alert(run.db, model, kind):
-        with db.transaction(run.db):
-            db.resolve_alert(run.db, model, kind, clock.now())
-        print(of(model, f"the alert '{kind}' is over"))
+def resolve(run: Run, model: str, *kinds: str) -> None:
+    for kind in kinds:
+        if db.open_alert(run.db, model, kind):
+            with db.transaction(run.db):
+                db.resolve_alert(run.db, model, kind, clock.now())
+            print(of(model, f"the alert '{kind}' is over"))
 
 
 def deliver(run: Run, well: bool = False) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from lib import clock, db, files
 from lib.errors import UserError
+from lib.runs import Run
 
 GENESIS = "0" * 64  # what the first line carries
 PREVIOUS = re.compile(rb'"previous":"([0-9a-f]{64})"')  # no text inside a line can look like it: its quotes would be escaped
-
 TAG = re.compile(rb'"tag":"([^"/]+)/')
 
 
@@ -37,7 +37,7 @@ def digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def entry(path: Path, run, event: str, **facts) -> bytes:
+def entry(path: Path, run: Run, event: str, **facts) -> bytes:
     """The next line of the audit, not yet written: a tag carries it first where a tag is what makes it true."""
     known = lines(path)
     previous = digest(known[-1]) if known else GENESIS
@@ -45,18 +45,18 @@ def entry(path: Path, run, event: str, **facts) -> bytes:
                                  **facts, "previous": previous})
 
 
-def add(path: Path, run, event: str, **facts) -> None:
+def add(path: Path, run: Run, event: str, **facts) -> None:
     append(path, run, [entry(path, run, event, **facts)])
 
 
-def append(path: Path, run, new: list[bytes]) -> None:
+def append(path: Path, run: Run, new: list[bytes]) -> None:
     """Only under the model's lock, and after `registry.settle`: a line that a tag carries already comes first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.append(path, b"".join(line + b"\n" for line in new))
     note_head(path, run)
 
 
-def note_head(path: Path, run) -> None:
+def note_head(path: Path, run: Run) -> None:
     """Keep in metrics.db how far the audit goes, where that is new."""
     known = lines(path)
     head = (len(known), digest(known[-1]) if known else GENESIS)

@@ -14,6 +14,7 @@ from lib import clock, files, git, mirror, parts
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.names import NAME
+from lib.runs import Run
 
 FORMAT = 1
 LIST, HOW = "backup.json", "RESTORE.txt"
@@ -76,7 +77,7 @@ def lies_inside(path: str) -> bool:
     return not Path(path).is_absolute() and ".." not in Path(path).parts
 
 
-def begin(run, state: str, remotes: dict[str, str]) -> Backup:
+def begin(run: Run, state: str, remotes: dict[str, str]) -> Backup:
     """An empty list. Addresses of remotes are kept without passwords."""
     return Backup(clock.now(), run.host, str(run.root), run.uuid, state, {name: mirror.without_password(url) for name, url in remotes.items()})
 

@@ -55,6 +55,5 @@ def accept(run: Run, paths: ModelPaths) -> bool:
         db.accept_stops(run.db, paths.name, clock.now(), run.user, reason)
         db.set_drift_position(run.db, paths.name, "accepted", db.drift_position(run.db, paths.name, "judged"))
     audit.add(paths.audit, run, "accept", found=[stop["words"] for stop in stops], version=stops[-1]["version"], reason=reason)
-    for kind in ("quality", "stopped"):
-        alerts.resolve(run, paths.name, kind)
+    alerts.resolve(run, paths.name, "quality", "stopped")
     return True

@@ -166,8 +166,7 @@ def append(path: Path, content: bytes) -> None:
     """Append whole lines; a last line torn by an earlier crash or full disk is cut off first."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        end = whole_lines(descriptor)
-        os.ftruncate(descriptor, end)
+        end = cut_torn_line(descriptor)
         try:
             write_all(descriptor, content, end)
             os.fsync(descriptor)
@@ -184,6 +183,13 @@ def write_all(descriptor: int, content: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)  # can be short on a nearly full disk
         view, offset = view[written:], offset + written
+
+
+def cut_torn_line(descriptor: int) -> int:
+    """Cut off a last line without its newline, such as a full disk leaves; the file's length then."""
+    end = whole_lines(descriptor)
+    os.ftruncate(descriptor, end)
+    return end
 
 
 def whole_lines(descriptor: int) -> int:

@@ -11,6 +11,7 @@ from lib.errors import Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.predictions import COLUMNS
+from lib.runs import Run
 
 MOST_FAULTY = 0.1  # share of rows that may break [columns]; beyond it the data are spoiled, and nothing is learnt from them
 
@@ -35,7 +36,7 @@ def labelled(paths: ModelPaths) -> pd.DataFrame:
 def read_logs(folder: Path, own: int) -> pd.DataFrame:
     """All files of a log, as text; its first `own` columns are the log's, the others what a model was asked about."""
     frames = []
-    for path in sorted(folder.glob("*.csv")) if folder.is_dir() else ():
+    for path in sorted(folder.glob("*.csv")):
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 header = next(csv.reader(file), [])
@@ -46,7 +47,7 @@ def read_logs(folder: Path, own: int) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def take_in(run, paths: ModelPaths, config: Config, waiting: int, enough: int) -> list[Part]:
+def take_in(run: Run, paths: ModelPaths, config: Config, waiting: int, enough: int) -> list[Part]:
     """Make the newly labelled predictions the next part, if there are any.
 
     waiting: rows of parts that the live version has not learnt from; TooFew, and no part, if these and the new ones are

@@ -4,7 +4,7 @@ from itertools import groupby
 
 from lib import audit, db
 from lib.files import ModelPaths
-from lib.names import plural
+from lib.names import plural, whose
 from lib.runs import Run
 
 CHANGING = ("new", "ingest", "train", "deploy", "rollback", "label", "predict", "approve", "restore", "prune")  # whose failures are told; a retraining's have their own record
@@ -81,6 +81,6 @@ def together(stretch: list[dict]) -> dict:
 
 def lines(found: list[dict]) -> list[str]:
     """One a line: time (UTC), who, what and why."""
-    who = [each["user"] + (" by cron" if each["trigger"] == "cron" else "") for each in found]
+    who = [whose(each) for each in found]
     width = max(map(len, who), default=0)
     return [f"{each['time'].replace('T', ' ').rstrip('Z')}  {name:<{width}}  {each['words']}" for each, name in zip(found, who)]

@@ -17,6 +17,7 @@ from lib.files import ModelPaths
 from lib.names import plural
 from lib.parts import Part
 from lib.progress import Progress
+from lib.runs import Run
 
 SHOWN_LINES = 40  # on the screen, of all kinds: a file may have thousands of columns
 SHOWN = 10  # faults of one kind on the screen; all of them are in the reasons file
@@ -32,7 +33,7 @@ class Staged:
     known: int  # rows that were there already
 
 
-def take_in(run, paths: ModelPaths, config: Config, named: Path | None) -> tuple[list[Part], int]:
+def take_in(run: Run, paths: ModelPaths, config: Config, named: Path | None) -> tuple[list[Part], int]:
     """Check the rows of the named file, or of model.toml's source, and keep the new ones as parts: all files, or none.
 
     Returns the new parts and the number of rows that were there already. Only under the model's lock.

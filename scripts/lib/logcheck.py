@@ -106,7 +106,7 @@ class Reading:
 
 
 def labels_of(paths: ModelPaths, tally: Tally) -> Iterator[Breach]:
-    for path in sorted(paths.labels.glob("*.csv")) if paths.labels.is_dir() else ():
+    for path in sorted(paths.labels.glob("*.csv")):
         reading = Reading(path, None, tally)
         for row in reading.rows():
             if len(row) != 3:

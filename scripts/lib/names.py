@@ -12,5 +12,10 @@ def nearest(name: str, known) -> str:
     return f" Did you mean {lowered[near[0]]!r}?" if near else ""
 
 
+def whose(row) -> str:
+    """Who ran something, as it is shown: row has `user` and `trigger`."""
+    return row["user"] + (" by cron" if row["trigger"] == "cron" else "")
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from lib import audit, files
 from lib.errors import Refused
 from lib.files import ModelPaths
 from lib.record import Record
+from lib.runs import Run
 
 NAME = re.compile(r"[0-9]{4,}\.csv\Z")
 
@@ -27,21 +28,26 @@ def find(paths: ModelPaths) -> list[Path]:
     return sorted((path for path in paths.train.iterdir() if NAME.match(path.name)), key=lambda path: int(path.stem))
 
 
+def recorded(paths: ModelPaths) -> dict[str, str]:
+    """The sha256 of each part that the audit says was taken in."""
+    return {entry["part"]: entry["sha256"] for entry in audit.entries(paths.audit) if entry["event"] == "ingest"}
+
+
 def check(paths: ModelPaths) -> list[Part]:
     """The parts with their sha256 over the whole file; Refused if one is gone or not what was taken in."""
-    recorded = {entry["part"]: entry["sha256"] for entry in audit.entries(paths.audit) if entry["event"] == "ingest"}
+    known = recorded(paths)
     found = [Part(path, files.sha256(path)) for path in find(paths)]
     for part in found:
-        if part.sha256 != recorded.get(part.path.name, part.sha256):
+        if part.sha256 != known.get(part.path.name, part.sha256):
             raise Refused(f"{part.path} was changed after it was taken in (its sha256 differs). Bring it back with: rm {part.path.name} there, then make restore MODEL={paths.name}; "
                           "new rows go into a new part: make ingest")
-    lost = recorded.keys() - {part.path.name for part in found}
+    lost = known.keys() - {part.path.name for part in found}
     if lost:
         raise Refused(f"{paths.train / min(lost)} is gone. Bring it back with: make restore MODEL={paths.name}")
     return found
 
 
-def add(paths: ModelPaths, run, temporary: Path, rows: int, source: str) -> Part:
+def add(paths: ModelPaths, run: Run, temporary: Path, rows: int, source: str) -> Part:
     """Make a finished temporary file the next part: its name makes it true, the audit line follows."""
     number = max((int(path.stem) for path in find(paths)), default=0) + 1
     path = paths.train / f"{number:04d}.csv"
@@ -57,9 +63,9 @@ def rows(found: list[Part]) -> int:
     return sum(len(chunk.rows) for part in found for chunk in csvfile.chunks(part.path, csvfile.read_header(part.path, ",")))
 
 
-def complete_audit(paths: ModelPaths, run) -> None:
+def complete_audit(paths: ModelPaths, run: Run) -> None:
     """A line for each part whose ingest was killed between the file and its line."""
-    recorded = {entry["part"] for entry in audit.entries(paths.audit) if entry["event"] == "ingest"}
+    known = recorded(paths)
     for path in find(paths):
-        if path.name not in recorded:
+        if path.name not in known:
             audit.add(paths.audit, run, "ingest", part=path.name, sha256=files.sha256(path), source="completed after an interruption")

@@ -31,8 +31,7 @@ def pending(connection: sqlite3.Connection, paths: ModelPaths) -> dict[str, int]
 def lengths(connection: sqlite3.Connection, paths: ModelPaths) -> dict[str, int]:
     """How long each log file is, the oldest first; without an append that is not finished."""
     unfinished = pending(connection, paths)
-    logs = paths.predictions.glob("*.csv") if paths.predictions.is_dir() else ()
-    return {log.name: min(log.stat().st_size, unfinished.get(log.name, 1 << 62)) for log in sorted(logs, key=age)}
+    return {log.name: min(log.stat().st_size, unfinished.get(log.name, 1 << 62)) for log in sorted(paths.predictions.glob("*.csv"), key=age)}
 
 
 def age(log: Path) -> tuple[str, int]:
@@ -70,7 +69,7 @@ def append(connection: sqlite3.Connection, paths: ModelPaths, rows: io.BufferedI
     Only under the log's lock, after `settle`. batch: the columns of its row in `batches`. Returns the log file.
     """
     log = todays_log(paths, header(features))
-    offset = heal(log)
+    offset = length_of(log)
     files.write(paths.appending, json.dumps({"file": log.name, "offset": offset, "batch": batch["uuid"]}).encode())
     copy_to_end(rows, log, offset, header(features) if not offset else b"")
     with db.transaction(connection):
@@ -80,15 +79,13 @@ def append(connection: sqlite3.Connection, paths: ModelPaths, rows: io.BufferedI
     return log
 
 
-def heal(log: Path) -> int:
-    """The log's length in whole lines; a torn last line, such as a full disk leaves, is cut off."""
+def length_of(log: Path) -> int:
+    """The log's length, once a torn last line is cut off."""
     if not log.exists():
         return 0
     descriptor = os.open(log, os.O_RDWR)
     try:
-        end = files.whole_lines(descriptor)
-        os.ftruncate(descriptor, end)
-        return end
+        return files.cut_torn_line(descriptor)
     finally:
         os.close(descriptor)
 

@@ -4,7 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from lib import audit, backups, copying, dbfile, files, git, lfs, mirror, predictions, runs
+from lib import backups, copying, dbfile, files, git, lfs, mirror, parts, predictions, runs
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
@@ -121,7 +121,7 @@ def bring_back_logs(run: Run, paths: ModelPaths, folder: Path, backup: Backup) -
     if count:
         print(f"{paths.name}: {count} files of logs restored")
     with run.lock(paths):
-        recorded = {entry["part"]: entry["sha256"] for entry in audit.entries(paths.audit) if entry["event"] == "ingest"}
+        recorded = parts.recorded(paths)
         wanted = {run.root / inside: entry for inside, entry in backup.parts.items() if inside.startswith(f"data/{paths.name}/")}
         count = sum(bring_back_part(path, folder / entry.at, entry, recorded) for path, entry in wanted.items())
     if count:

@@ -1,7 +1,7 @@
 """The report on what was done: alerts, runs that failed, time and memory spent."""
 from lib import headlines, plots
 from lib.markup import Markup, behind, element, empty, figure, joined, key, table
-from lib.names import plural
+from lib.names import plural, whose
 from lib.plots import Bar
 from lib.readings import Records
 from lib.report_live import ordinal
@@ -33,7 +33,7 @@ def failures(records: Records, name: str, year: int) -> Markup:
         return empty("No run has failed in the last year.")
     last = found[0]
     count = f"{last['total']:,} failed runs" if last["total"] > 1 else "One failed run"
-    rows = [[minute(row["started"]), row["script"], row["status"] if row["status"] == "killed" else f"exit {row['exit_code']}", row["user"] + (" by cron" if row["trigger"] == "cron" else ""),
+    rows = [[minute(row["started"]), row["script"], row["status"] if row["status"] == "killed" else f"exit {row['exit_code']}", whose(row),
              short(row["error"])] for row in found]
     shown = "runs that failed, newest first" if last["total"] == len(found) else f"the last {len(found)} runs that failed"
     return element("div", element("p", f"{count} in the last year, the last one {last['script']} on {day_words(last['started'], year)}", class_="title"),
