@@ -29,7 +29,7 @@ def work(run: Run) -> int:
 
 
 def back_up(run: Run) -> int:
-    to = backups.place(run.root, run.options["TO"])
+    to = backups.make_place(run.root, run.options["TO"])
     if git.head(run.root) is None:
         raise UserError("this repository has no commit yet, so a clone of the backup would have no code. Commit it first: git add -A && git commit -m start")
     if to.stat().st_dev == run.root.stat().st_dev:

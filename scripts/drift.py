@@ -30,7 +30,7 @@ def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accep
         if named:
             print(f"{paths.name}: nothing is live, so there is nothing to compare")
         return "unknown"
-    found = show(drift_watch.look(run, paths, conf, known))
+    found = show(drift_watch.judge_new(run, paths, conf, known))
     alerts.resolve(run, paths.name, alerts.failure("drift"))
     if not accepts:
         if conf.drift.stop and found.verdict != "quality" and (spoiled := drift_watch.stopped(run, paths)):

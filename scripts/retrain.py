@@ -120,7 +120,7 @@ def due(run: Run, paths: ModelPaths, conf: config.Config, known: Registry, findi
 
 def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> str:
     """That what the live version sees has drifted, in words; empty if it has not."""
-    found = drift.show(drift_watch.look(run, paths, conf, known))
+    found = drift.show(drift_watch.judge_new(run, paths, conf, known))
     return f"drift: {found.words}" if found.verdict == "drift" else ""
 
 
@@ -132,7 +132,7 @@ def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:
     """Whether rows that nobody has accepted would be learnt from, up to those of this minute."""
-    found = drift_watch.look(run, paths, conf, known)
+    found = drift_watch.judge_new(run, paths, conf, known)
     if found.verdict == "quality":
         drift.show(found)
     return bool(drift_watch.stopped(run, paths))

@@ -87,7 +87,7 @@ def write(folder: Path, backup: Backup) -> None:
     files.write(folder / LIST, (json.dumps({"format": FORMAT, **asdict(backup)}, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def place(root: Path, text: str) -> Path:
+def make_place(root: Path, text: str) -> Path:
     """The folder to back up into. UserError if it can't be one."""
     if not text:
         raise UserError("TO= is missing. Example: make backup TO=/mnt/disk/backup")

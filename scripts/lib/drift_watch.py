@@ -12,7 +12,7 @@ from lib.tags import Registry, Version
 FOUND = {"ok": "nothing", "drift": "drift", "quality": "spoiled rows"}
 
 
-def look(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Look:
+def judge_new(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> Look:
     """Judge what is new, put it on record, raise or resolve alerts. Only under the model's lock."""
     live = known.live
     profile = baseline(paths, live)
