@@ -81,11 +81,11 @@ def facts(version: Version, manifest: dict) -> dict:
 
 def paired(paths: ModelPaths, both: tuple[Version, Version], manifests: list[dict]) -> dict | None:
     """The paired test on the common holdout rows; None where they answer different questions or share too few rows."""
-    from lib import comparison, training
+    from lib import comparison, holdout
     held, confs = [], []
     for version, manifest in zip(both, manifests):
         confs.append(config.parse(read(paths, version, manifest, "model.toml").decode()))
-        held.append(training.read_holdout(read(paths, version, manifest, "holdout.csv"), confs[-1], manifest))
+        held.append(holdout.read(read(paths, version, manifest, "holdout.csv"), confs[-1], manifest))
     if (confs[0].task, confs[0].target) != (confs[1].task, confs[1].target):
         return None
     ours, theirs = comparison.common(*held[0], *held[1])

@@ -26,7 +26,7 @@ def work(run: Run) -> int:
 
 
 def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version, source: Path | None) -> int:
-    from lib import gates, loading, training
+    from lib import gates, holdout, loading, training
     made, manifest = loading.load(paths, version)
     training.check_before_reading(conf)
     made = replace(made, config=made.config.but(evaluate=conf.evaluate, thresholds=conf.thresholds, metric=conf.metric))  # what model.toml asks now
@@ -35,7 +35,7 @@ def evaluate(run: Run, paths: ModelPaths, conf: config.Config, version: Version,
         found = training.evaluate(made.config, answers, frame)
     else:
         content = versions.read_verified(paths.version(version.number), version, manifest, "holdout.csv")
-        _, answers = training.read_holdout(content, made.config, manifest)
+        _, answers = holdout.read(content, made.config, manifest)
         found = training.evaluate_overall(made.config, answers)
     with db.transaction(run.db):
         db.add_metrics(run.db, run.id, version.number, [asdict(score) for score in found])

@@ -181,7 +181,7 @@ def kind_of(reason: str, wait: str) -> str:
 
 def attempt(run: Run, paths: ModelPaths, known: Registry, reason: str, suspicious: int) -> int:
     """Take in the labelled rows, fit, compare, and deploy or keep what is live."""
-    from lib import gates, paired, retraining, training
+    from lib import gates, paired, retraining, staging, training
     texts = versions.texts(paths)
     conf = config.load(paths.config, texts.get("model.toml"))
     training.check_before_reading(conf)
@@ -200,7 +200,7 @@ def attempt(run: Run, paths: ModelPaths, known: Registry, reason: str, suspiciou
     p_value = comparison.p_better if comparison else None
     if missed:
         return refuse(run, paths, known, reason, missed, window, p_value)
-    version = training.register(run, paths, known, candidate, inputs, found, reason, texts)
+    version = staging.register(run, paths, known, candidate, inputs, found, reason, texts)
     if conf.deploy.approval == "signed":
         return wait_for_approval(run, paths, reason, version, window, p_value)
     live.make_live(run, paths, tags.read(paths), version, "retrain", reason)

@@ -61,7 +61,7 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, texts: dict
     """texts: as versions.texts gives them; then: the newest version's manifest."""
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
-    from lib import dataset, gates, profile, training  # scikit-learn takes a second to import: not when nothing has changed
+    from lib import dataset, gates, profile, staging, training  # scikit-learn takes a second to import: not when nothing has changed
     versions.refuse_other_task(known.live, conf.task)
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
@@ -80,7 +80,7 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, texts: dict
     if missed:
         audit.add(paths.audit, run, "refused", why=why, missed=missed)
         raise Refused(f"{paths.name}: not registered: {'; '.join(missed)}. The numbers are in metrics.db (run {run.id}).")
-    version = training.register(run, paths, known, candidate, inputs, found, why, texts)
+    version = staging.register(run, paths, known, candidate, inputs, found, why, texts)
     print(f"{paths.name}: v{version.number} registered, tag {version.tag}, model {version.sha256[:12]}, card models/{paths.name}/v{version.number}/card.md")
     signed = conf.deploy.approval == "signed"
     print(f"next: {f'make approve MODEL={paths.name} VERSION={version.number}, by who may sign; then ' if signed else ''}make deploy MODEL={paths.name}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib import explain, scores
+from lib.candidate import Candidate
 from lib.fingerprints import Inputs
 
 MOST_LOOKED_AT = 20_000  # holdout rows among which weak slices are looked for
@@ -23,8 +24,7 @@ class Insight:
     weaknesses: list[explain.Weakness]
 
 
-def look(candidate) -> Insight:
-    """candidate: the training.Candidate that is about to become a version."""
+def look(candidate: Candidate) -> Insight:
     conf, answers = candidate.model.config, candidate.answers
     told = explain.confidences(answers)
     bins, error = explain.calibration(*told) if told else ([], None)
@@ -35,17 +35,16 @@ def look(candidate) -> Insight:
                    explain.weaknesses(candidate.rows.frame.iloc[examined[some]], columns, explain.losses(answers)[some]))
 
 
-def write(manifest: dict, candidate, inputs: Inputs) -> str:
-    """candidate: the training.Candidate that the manifest is about."""
+def write(manifest: dict, candidate: Candidate, inputs: Inputs) -> str:
     insight = look(candidate)
     sections = (head(manifest, candidate), data(manifest, candidate), estimator(manifest, candidate), numbers(candidate), calibration(candidate, insight),
                 gates(candidate), importance(insight), limits(manifest, candidate, insight), reproduce(manifest, inputs))
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def head(manifest: dict, candidate) -> str:
+def head(manifest: dict, candidate: Candidate) -> str:
     config = candidate.model.config
-    headline = next(score for score in candidate.scores if score.name == config.metric and score.slice == "all")
+    headline = candidate.headline
     kind = f"tells which `{config.target}` a row has ({listed([f'`{code(name)}`' for name in manifest['classes']])})" if config.task == "classification" else f"estimates `{config.target}`, a number,"
     positive = f" Precision, recall and scores are about `{code(manifest['positive'])}`." if manifest["positive"] else ""
     return (f"# {manifest['model']} v{manifest['version']}\n\n{config.description or 'No description in model.toml.'}\n\n"
@@ -62,28 +61,28 @@ def code(text) -> str:
     return str(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")
 
 
-def data(manifest: dict, candidate) -> str:
+def data(manifest: dict, candidate: Candidate) -> str:
     rows = "\n".join(f"| {part['name']} | {part['rows']:,} | `{part['sha256'][:16]}…` |" for part in manifest["parts"])
     refit = f" Then it was refitted on {manifest['train_rows']:,} rows, the holdout included; the figures below are from before that." if manifest["refit"] else ""
     return (f"## Data\n\n| part | rows | sha256 |\n|---|---:|---|\n{rows}\n\n{dates(candidate)}"
             f"{candidate.split.train.sum():,} rows taught it, {manifest['holdout_rows']:,} rows examined it ({manifest['holdout']}).{refit}{shares(candidate)}")
 
 
-def dates(candidate) -> str:
+def dates(candidate: Candidate) -> str:
     config = candidate.model.config
     used = candidate.split.train | candidate.split.holdout
     times = candidate.rows.frame[config.time][used].dropna() if config.time else ()
     return f"Its rows are from {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d} (`{code(config.time)}`). " if len(times) else ""
 
 
-def taught(candidate) -> np.ndarray:
+def taught(candidate: Candidate) -> np.ndarray:
     """The target's values in the rows that it learnt from."""
     from lib import dataset
     config = candidate.model.config
     return dataset.labels(candidate.rows.frame[config.target], config)[candidate.split.train]
 
 
-def shares(candidate) -> str:
+def shares(candidate: Candidate) -> str:
     known = taught(candidate)
     if candidate.model.config.task == "regression":
         low, middle, high = np.quantile(known, (0.05, 0.5, 0.95))
@@ -93,7 +92,7 @@ def shares(candidate) -> str:
     return f"\n\nAmong the rows that taught it: {listed(told)}."
 
 
-def estimator(manifest: dict, candidate) -> str:
+def estimator(manifest: dict, candidate: Candidate) -> str:
     params = {**candidate.model.config.train.params, **candidate.params}
     lines = "\n".join(f"- `{name}` = {value!r}" for name, value in params.items()) or "- all parameters at scikit-learn's defaults"
     searched = candidate.searched
@@ -101,7 +100,7 @@ def estimator(manifest: dict, candidate) -> str:
     return f"## Estimator\n\n`{manifest['estimator']}`, seed {candidate.model.config.train.seed}\n\n{lines}{how}"
 
 
-def numbers(candidate) -> str:
+def numbers(candidate: Candidate) -> str:
     slices = dict.fromkeys(score.slice for score in candidate.scores)
     text = ["## How good it is\n\nOn the holdout, with 95 % bootstrap intervals."]
     for name in slices:
@@ -111,7 +110,7 @@ def numbers(candidate) -> str:
     return "\n\n".join(text)
 
 
-def calibration(candidate, insight: Insight) -> str:
+def calibration(candidate: Candidate, insight: Insight) -> str:
     """How far its probabilities can be taken at their word; of a regression, how far off its estimates are."""
     answers = candidate.answers
     if candidate.model.config.task == "regression":
@@ -127,12 +126,12 @@ def calibration(candidate, insight: Insight) -> str:
             f"The two differ by {insight.calibration_error:.3f} on average (expected calibration error; 0 is perfect).\n\n| it said | rows | on average | came true |\n|---|---:|---:|---:|\n{rows}")
 
 
-def gates(candidate) -> str:
+def gates(candidate: Candidate) -> str:
     rows = "\n".join(f"- {gate.words}: {'yes' if gate.passed else 'no'}" for gate in candidate.verdicts) or "- none: model.toml sets no thresholds"
     return f"## What it had to pass\n\n{rows}{against(candidate)}"
 
 
-def against(candidate) -> str:
+def against(candidate: Candidate) -> str:
     c = candidate.comparison
     if c is None:
         return "\n\nIt has not been compared with a live version."
@@ -150,7 +149,7 @@ def importance(insight: Insight) -> str:
             f"mean of {found.repeats} times{some}. Columns that say the same share their importance.\n\n{table}")
 
 
-def limits(manifest: dict, candidate, insight: Insight) -> str:
+def limits(manifest: dict, candidate: Candidate, insight: Insight) -> str:
     points = [*weak(candidate, insight), *rare(candidate), *gaps(candidate),
               f"It knows only rows like those above: values that they do not have, and a world that has changed since {manifest['created'][:10]}, are guesses. `make drift` and `make check` tell.",
               f"Its figures rest on {manifest['holdout_rows']:,} rows; the intervals say how much that leaves open."]
@@ -159,10 +158,10 @@ def limits(manifest: dict, candidate, insight: Insight) -> str:
     return "## Limits and known weak slices\n\n" + "\n".join(f"- {point}" for point in points)
 
 
-def weak(candidate, insight: Insight) -> list[str]:
+def weak(candidate: Candidate, insight: Insight) -> list[str]:
     """The slices that model.toml names and are worse than the whole, then those found by looking."""
     metric = candidate.model.config.metric
-    whole = next(score for score in candidate.scores if score.name == metric and score.slice == "all")
+    whole = candidate.headline
     higher = scores.greater_is_better(metric)
     named = [score for score in candidate.scores if score.name == metric and score.slice != "all" and (score.high < whole.value if higher else score.low > whole.value)]
     points = [f"{code(score.slice)}: {metric} {score.value:.4g} ({score.low:.4g} to {score.high:.4g}) on {score.rows:,} rows, against {whole.value:.4g} overall" for score in named]
@@ -172,7 +171,7 @@ def weak(candidate, insight: Insight) -> list[str]:
     return points or ["No slice of a single column is worse than the rest by more than chance (each value and each quarter of every column, 5 % for all together)."]
 
 
-def rare(candidate) -> list[str]:
+def rare(candidate: Candidate) -> list[str]:
     if candidate.model.config.task == "regression":
         return []
     names, counts = np.unique(taught(candidate).astype(str), return_counts=True)
@@ -180,7 +179,7 @@ def rare(candidate) -> list[str]:
     return [f"Rare, with the number of rows that it learnt from: {listed(few)}."] if few else []
 
 
-def gaps(candidate) -> list[str]:
+def gaps(candidate: Candidate) -> list[str]:
     """Columns whose values are often missing."""
     config = candidate.model.config
     absent = candidate.rows.frame[list(config.features)][candidate.split.train].isna().mean()

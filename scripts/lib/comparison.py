@@ -6,6 +6,7 @@ import numpy as np
 from lib import paired, scores
 from lib.paired import Comparison
 from lib.scores import Answers
+from lib.strictjson import finite
 
 COARSE = 1 / 128  # what a distribution known at 129 points may be off by
 SMIRNOV = 1.36  # times sqrt(1/n + 1/m): the two-sample distance that chance exceeds one time in twenty (Smirnov 1948)
@@ -87,5 +88,5 @@ def share_missing(column: dict) -> float:
 
 def as_dict(found: Comparison) -> dict:
     """For the record: `a` and `b` instead of production and candidate."""
-    told = {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in asdict(found).items()}  # JSON has no word for it
+    told = finite(asdict(found))
     return {"metric": told["metric"], "a": told["production"], "b": told["candidate"], **{key: told[key] for key in ("difference", "low", "high", "p_better", "p_worse", "rows", "test")}}

@@ -12,7 +12,7 @@ from lib.parts import Part
 from lib.record import Record
 
 # The scripts whose change can change a trained model.
-CODE = ("train.py", "lib/config.py", "lib/csvfile.py", "lib/dataset.py", "lib/gates.py", "lib/model.py", "lib/paired.py", "lib/scorers.py", "lib/scores.py", "lib/search.py", "lib/settings.py", "lib/training.py", "lib/validation.py")
+CODE = ("train.py", "lib/candidate.py", "lib/config.py", "lib/csvfile.py", "lib/dataset.py", "lib/gates.py", "lib/holdout.py", "lib/model.py", "lib/paired.py", "lib/scorers.py", "lib/scores.py", "lib/search.py", "lib/settings.py", "lib/staging.py", "lib/training.py", "lib/validation.py")
 PACKAGES = ("joblib", "numpy", "pandas", "scikit_learn", "scipy", "threadpoolctl")
 
 

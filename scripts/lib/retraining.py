@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from lib import clock, config, dataset, harvest, loading, model, paired, scores, training, versions
+from lib.candidate import Candidate
 from lib.config import Config
 from lib.errors import TooFew, UserError
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.tags import Registry, Version
-from lib.training import Candidate
 
 FEWEST_EXAMINERS = 100  # newest labelled rows that no candidate learns from
 SHARE_OF_EXAMINERS = 4  # one in so many of the rows that the live version has not seen: soon after a change there are few to learn it from

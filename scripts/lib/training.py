@@ -1,20 +1,14 @@
-"""From rows to a candidate with its numbers, and from a candidate to the files of a version."""
-import hashlib
-import io
-import json
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+"""From rows to a candidate with its numbers: fitted, examined, compared with what is live, judged by its gates."""
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from lib import bounds, card, clock, csvfile, dataset, db, files, fingerprints, gates, loading, model, paired, profile, registry, scores, scoring, search, tags, versions
+from lib import dataset, db, gates, holdout, loading, model, paired, scores, search, tags, versions
+from lib.candidate import Candidate
 from lib.config import Config
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
-from lib.fingerprints import Inputs
 from lib.parts import Part
 from lib.runs import Run
 from lib.paired import Comparison
@@ -22,29 +16,6 @@ from lib.progress import Progress
 from lib.scores import Answers, Score
 
 MOST_SLICES = 20  # values of one column
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A fitted model and what its holdout says of it."""
-
-    model: model.Model
-    params: dict
-    rows: dataset.Rows
-    split: dataset.Split
-    answers: Answers  # on the holdout rows
-    scores: list[Score]
-    searched: search.Best | None
-    built: pd.DataFrame  # the holdout rows as the pipeline sees them
-    final: np.ndarray | None = None  # bool, one a row: what the registered model is fitted on once more; None: it stays as examined
-    comparison: Comparison | None = None
-    verdicts: list[gates.Gate] = field(default_factory=list)
-    profiled: Future[profile.Columns] | None = None  # of the rows it learnt from, where that was begun early
-    went_by: dict[str, str | int] = field(default_factory=dict)  # what chose the rows, beside the rows themselves; with it `reproduce` chooses the same
-
-    @property
-    def values(self) -> dict[str, float]:
-        return {score.name: score.value for score in self.scores if score.slice == "all"}
 
 
 def check_before_reading(conf: Config) -> None:
@@ -158,7 +129,7 @@ def production_answers(paths: ModelPaths, live: tags.Version, found: list[Part],
     if made.config.target != candidate.model.config.target or made.config.task != candidate.model.config.task:
         return None
     keys, truth = candidate.rows.keys[candidate.split.holdout], candidate.answers.truth
-    stored_keys, stored = read_holdout(versions.read_verified(paths.version(live.number), live, manifest, "holdout.csv"), made.config, manifest)
+    stored_keys, stored = holdout.read(versions.read_verified(paths.version(live.number), live, manifest, "holdout.csv"), made.config, manifest)
     place = {int(key): i for i, key in enumerate(stored_keys)}
     index = np.array([place.get(int(key), -1) for key in keys])
     values, probabilities = np.empty(len(keys), dtype=truth.dtype), None
@@ -194,34 +165,6 @@ def score_new(made: model.Model, found: list[Part], new: list[Part], candidate: 
     return model.Predictions(said.values[rows], None if said.probabilities is None else said.probabilities[rows], said.classes)
 
 
-def holdout_file(candidate: Candidate) -> bytes:
-    """The holdout rows, by key, with the truth and what the model said before any refit."""
-    a = candidate.answers
-    many = a.probabilities is not None and len(a.classes) > 2
-    score = scoring.score_of(a.probabilities, a.classes, a.positive)
-    keys = [f"{key:016x}" for key in candidate.rows.keys[candidate.split.holdout].tolist()]
-    columns = [keys, a.truth.tolist(), a.values.tolist(), [""] * len(keys) if score is None else map(repr, score.astype(float).tolist()),
-               *([map(repr, column) for column in a.probabilities.T.tolist()] if many else [])]
-    header = ["row", "label", "prediction", "score", *([f"p:{name}" for name in a.classes] if many else [])]
-    return "".join(csvfile.lines([header, *zip(*columns)])).encode()
-
-
-def read_holdout(content: bytes, conf: Config, manifest: dict) -> tuple[np.ndarray, Answers]:
-    """The keys and answers that a version's holdout.csv has."""
-    frame = pd.read_csv(io.BytesIO(content), dtype={"row": str, "label": object, "prediction": object}, keep_default_na=False, na_values={"score": [""]})
-    keys = np.array([int(text, 16) for text in frame["row"]], dtype=np.uint64)
-    if conf.task == "regression":
-        return keys, Answers(frame["label"].to_numpy(float), frame["prediction"].to_numpy(float))
-    classes = np.array(manifest["classes"], dtype=object)
-    probabilities = None
-    if len(classes) > 2 and f"p:{classes[0]}" in frame:
-        probabilities = frame[[f"p:{name}" for name in classes]].to_numpy(float)
-    elif frame["score"].notna().all() and len(classes) == 2:
-        positive = frame["score"].to_numpy(float)
-        probabilities = np.column_stack([1 - positive, positive] if manifest["positive"] == classes[1] else [positive, 1 - positive])
-    return keys, Answers(frame["label"].to_numpy(object), frame["prediction"].to_numpy(object), probabilities, classes, manifest["positive"])
-
-
 def judge(conf: Config, candidate: Candidate, comparison: Comparison | None, live: tags.Version | None, unable: str) -> list[gates.Gate]:
     """The gates of a candidate. unable: why there is no comparison with the live version."""
     demonstrated = gates.against_production(comparison, conf.thresholds) if comparison or live is None else gates.not_compared(unable, conf.thresholds)
@@ -235,86 +178,3 @@ def record(run: Run, candidate: Candidate) -> None:
         db.add_params(run.db, run.id, {"estimator": conf.train.estimator, "seed": conf.train.seed, "holdout": conf.train.holdout, "refit": candidate.final is not None,
                                        **conf.train.params, **candidate.params})
         db.add_metrics(run.db, run.id, None, [asdict(score) for score in candidate.scores])
-
-
-def register(run: Run, paths: ModelPaths, known: tags.Registry, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tags.Version:
-    """The candidate as the next version. texts: as versions.texts gave them when the training began."""
-    number = registry.next_number(run, known, paths.name)
-    staged, facts = stage(run, paths, number, candidate, inputs, found, why, texts)
-    fingerprints.refuse_other_code(paths, inputs)
-    return registry.publish(run, paths, number, staged, facts, known.newest)
-
-
-def stage(run: Run, paths: ModelPaths, number: int, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tuple[Path, dict]:
-    """Write the files of the version in a folder that is not yet it; returns the folder and the facts for its record."""
-    conf = candidate.model.config
-    fitted = candidate.model.pipeline
-    if candidate.final is not None:
-        fitted, _ = fit_pipeline(conf, candidate.model.features, candidate.rows, candidate.final, candidate.params)
-    holdout = candidate.split.holdout
-    learnt = candidate.split.train if candidate.final is None else candidate.final
-    classes = [str(name) for name in candidate.answers.classes] if candidate.answers.classes is not None else None
-    score = scoring.score_of(candidate.answers.probabilities, candidate.answers.classes, candidate.answers.positive)
-    rows_of = {number: int(count) for number, count in zip(*np.unique(candidate.rows.parts, return_counts=True))}
-    profiled = ThreadPoolExecutor(1).submit(baseline_file, candidate, learnt, score)  # NumPy's work, for the most part, which leaves room for ours
-    content = {
-        **texts,
-        "model.joblib": model.dump(fitted),
-        "holdout.csv": holdout_file(candidate),
-        "metrics.json": as_json({"headline": conf.metric, "scores": [asdict(score) for score in candidate.scores], "comparison": asdict(candidate.comparison) if candidate.comparison else None,
-                                 "gates": [asdict(gate) for gate in candidate.verdicts], "params": candidate.params, "search": asdict(candidate.searched) if candidate.searched else None}),
-        "environment.json": as_json(fingerprints.environment()),
-    }
-    headline = next(score for score in candidate.scores if score.name == conf.metric and score.slice == "all")
-    facts = {"estimator": conf.train.estimator, "metric": conf.metric, "value": headline.value, "low": db.real(headline.low), "high": db.real(headline.high),
-             "greater_is_better": scores.greater_is_better(conf.metric), "train_rows": int(learnt.sum()),
-             "holdout_rows": int(holdout.sum()), "why": why}
-    if conf.task == "regression":
-        errors = np.abs(candidate.answers.truth - candidate.answers.values)
-        facts |= {"mae": float(errors.mean()), "clipped": bounds.clipped(errors)}
-    else:
-        facts["wrong"] = int((candidate.answers.truth != candidate.answers.values).sum())
-    manifest = {"model": paths.name, "version": number, "created": clock.now(), "script": run.script, "run": run.uuid, "inputs": vars(inputs), "classes": classes,
-                "positive": candidate.answers.positive, "cutoff": candidate.split.cutoff, "holdout": candidate.split.how, "refit": candidate.final is not None, "went_by": candidate.went_by,
-                "parts": [{"name": part.path.name, "sha256": part.sha256, "rows": rows_of.get(part.number, 0)} for part in found], **facts}
-    content["card.md"] = card.write(manifest, candidate, inputs).encode()
-    content["baseline.json"] = profiled.result()
-    manifest["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
-    staged = paths.folder / f"{versions.STAGED}v{number}"
-    files.remove_folder(staged)
-    staged.mkdir()
-    for name, data in {**content, "manifest.json": as_json(manifest)}.items():
-        (staged / name).write_bytes(data)
-    check_reload(content["model.joblib"], conf, texts.get("features.py"), candidate, fitted)
-    return staged, facts
-
-
-def baseline_file(candidate: Candidate, learnt: np.ndarray, score: np.ndarray | None) -> bytes:
-    """What later rows and answers are compared with: a profile of the rows that were learnt from, and of what was said of the holdout."""
-    a, conf = candidate.answers, candidate.model.config
-    columns = candidate.profiled.result() if candidate.profiled else profile.features(candidate.rows.frame[learnt], conf)
-    with threadpool_limits(1, "blas"):  # whose threads take longer to meet than a profile's small products take
-        told = profile.baseline(columns, conf, a.values, score)
-    return profile.as_json({**told, "calibration": finite(profile.calibration(a.values == a.truth, score, a.positive is not None)) if score is not None else None})
-
-
-def check_reload(content: bytes, conf: Config, features: bytes | None, candidate: Candidate, fitted) -> None:
-    """What was written scores as what was fitted, or it is no version."""
-    rows = candidate.rows.frame.head(200)
-    again = model.load(content, conf, features, "the model just written").predict(rows).values
-    said = model.Model(fitted, conf, candidate.model.features).predict(rows).values
-    if not np.array_equal(again, said):
-        raise UserError(f"{conf.train.estimator} predicts differently after it was written and read back; it can't be registered.")
-
-
-def as_json(value) -> bytes:
-    return (json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def finite(value):
-    """NaN and infinities as null: JSON has no word for them."""
-    if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
