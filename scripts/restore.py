@@ -80,9 +80,9 @@ def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:
 def fetch_objects(run: Run, paths: ModelPaths, known: Registry) -> None:
     """The Git LFS objects of all that will be brought back, in one go: one by one they would cost a connection each."""
     gone = [version for number, version in known.versions.items() if not paths.version(number).is_dir() and number not in versions.pruned(paths)]
-    missing = [tag for tag, wanted in lfs.needed(run.root, gone).items() if not all(git.lfs_object(run.root, oid).exists() for oid in wanted.values())]
+    missing = [tag for tag, wanted in versions.objects_needed(run.root, gone).items() if not all(lfs.object_path(run.root, oid).exists() for oid in wanted.values())]
     if missing:
-        git.fetch_lfs(run.root, missing)
+        lfs.fetch(run.root, missing)
 
 
 def bring_back_config(paths: ModelPaths, known: Registry) -> None:

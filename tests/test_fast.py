@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from lib import files, git, logs
+from lib import files, git, lfs, logs, treebuild
 from worlds import outcomes
 
 
@@ -113,12 +113,12 @@ def test_a_segment_that_a_power_cut_left_short_is_read_again_from_the_log(live):
 def test_a_part_that_a_version_has_is_not_stored_again_as_long_as_its_object_is_here(trained):
     part, tag = "data/cancer/train/0001.csv", "cancer/v1"
     digest = files.sha256(trained.root / part)
-    assert set(git.stored_already(trained.root, tag, {part: digest})) == {part}
-    assert git.stored_already(trained.root, tag, {part: "0" * 64}) == {}
-    git.lfs_object(trained.root, digest).unlink()
-    assert git.stored_already(trained.root, tag, {part: digest}) == {}
+    assert set(treebuild.stored_already(trained.root, tag, {part: digest})) == {part}
+    assert treebuild.stored_already(trained.root, tag, {part: "0" * 64}) == {}
+    lfs.object_path(trained.root, digest).unlink()
+    assert treebuild.stored_already(trained.root, tag, {part: digest}) == {}
     trained.run("train", MODEL="cancer", FORCE="1")
-    assert files.sha256(git.lfs_object(trained.root, digest)) == digest
+    assert files.sha256(lfs.object_path(trained.root, digest)) == digest
     assert git.read_blobs(trained.root, [f"cancer/v1:{part}"]).popitem()[1] == git.read_blobs(trained.root, [f"cancer/v2:{part}"]).popitem()[1]
 
 

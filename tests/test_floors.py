@@ -13,7 +13,7 @@ FILES = {path.stem if path.parent == SCRIPTS else f"lib.{path.stem}": path for p
 VERBS = sorted(name for name in FILES if not name.startswith("lib."))
 MODULES = sorted(name for name in FILES if name.startswith("lib."))
 GROUND = {"lib.errors", "lib.names", "lib.record", "lib.settings", "lib.config_rules", "lib.config", "lib.clock"}
-FIRST = {"lib.db", "lib.dbfile", "lib.schema", "lib.git", "lib.files", "lib.progress", "lib.csvfile"}
+FIRST = {"lib.db", "lib.dbfile", "lib.schema", "lib.git", "lib.lfs", "lib.treebuild", "lib.files", "lib.copying", "lib.progress", "lib.csvfile"}
 HEAVY = {"pandas", "numpy", "sklearn", "scipy", "joblib"}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in FILES.items()}
 

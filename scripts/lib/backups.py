@@ -10,7 +10,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lib import clock, files, git, mirror, parts
+from lib import clock, files, git, mirror, parts, treebuild
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.names import NAME
@@ -20,7 +20,7 @@ FORMAT = 1
 LIST, HOW = "backup.json", "RESTORE.txt"
 REPOSITORY, OBJECTS, DATABASE = "repo.git", "repo.git/lfs/objects", "metrics.db"
 GROWING = ("predictions", "labels")
-CODE = (*git.PROJECT, "models")
+CODE = (*treebuild.PROJECT, "models")
 TEXT = """This is a backup of {root} on {host}. To bring everything back on any machine:
 
     git clone {to}/repo.git project

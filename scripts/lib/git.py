@@ -1,15 +1,13 @@
-"""The only code that starts git and git-lfs: reading tags, making a version's tag, pushing and fetching it."""
+"""The only code that starts git and git-lfs: what it says of tags, files and remotes; making a tag, pushing and fetching it."""
 import contextlib
 import hashlib
 import os
 import re
 import subprocess
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
-from lib import files
 from lib.errors import Failed, UserError
 from lib.record import Record
 
@@ -18,12 +16,7 @@ LFS = {"filter.lfs.clean": "git-lfs clean -- %f", "filter.lfs.smudge": "git-lfs 
        "filter.lfs.process": "git-lfs filter-process", "filter.lfs.required": "true"}
 OPTIONS = [part for key, value in LFS.items() for part in ("-c", f"{key}={value}")] + [
     "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "lfs.dialtimeout=10", "-c", "lfs.activitytimeout=30"]
-POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n\Z")
 KEPT = re.compile(r"GIT_(SSH|SSL|ASKPASS|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|AUTHOR|COMMITTER|TRACE|EXEC_PATH)")
-# What a repository without a commit has of the project; anything else that lies there may be a secret.
-PROJECT = (".gitattributes", ".gitignore", ".ci", "Makefile", "README.md", "crontab.txt", "requirements.txt", "scripts", "tests")
-LARGEST_POINTER = 1024  # bytes
-MOST_NAMES = 500  # files that are fetched by name; beyond it all of the tag's are
 STALE = 2  # seconds after which a lock file of git's is a dead one's
 REMOTES = re.compile(rb"\[\s*(remote|include)|worktreeconfig", re.I)  # what a remote's address needs in the repository's config
 PUSHED = "refs/lean/pushed/"  # below it, for each remote address, a ref for each tag that is there
@@ -134,66 +127,6 @@ def tagged(root: Path) -> set[str]:
     return loose | set(re.findall(r" refs/tags/([^/\n]+)/", packed.read_text(errors="replace") if packed.exists() else ""))
 
 
-def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str], copies: dict[str, str], before: str | None = None) -> Tag:
-    """Publish the working tree's code and the given paths as an annotated tag on top of HEAD; touches no branch and no index.
-
-    contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not. before: a tag that
-    may have some of it: what it has is not read again, so that a version costs what is new in it. copies: path -> which of the
-    paths it is to be the same as, whatever lies there in the working tree by now.
-    """
-    base = head(root)
-    with private_index(root, tag.partition("/")[0]) as index:
-        env = environment(GIT_INDEX_FILE=str(index), **identity(root))
-        if base:
-            run(root, "read-tree", base, env=env)
-            run(root, "add", "-u", env=env)
-        else:
-            run(root, "add", "--", *(name for name in PROJECT if (root / name).exists()), env=env)
-        known = stored_already(root, before, contents) if before else {}
-        run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(path for path in paths if path not in known).encode(), env=env)
-        entries = dict(reversed(entry.split("\t")) for entry in run(root, "ls-files", "-s", "-z", "--", *copies.values(), env=env).decode().split("\0")[:-1])
-        rows = [*known.values(), *(f"{entries[same]}\t{path}" for path, same in copies.items())]
-        run(root, "update-index", "-z", "--index-info", stdin="".join(f"{row}\0" for row in rows).encode(), env=env)
-        check_pointers(root, contents, env)
-        os.utime(index, (time.time() + 10,) * 2)  # files as young as the index would be read, and cleaned, once more
-        tree = line(root, "write-tree", env=env)
-        commit = line(root, "commit-tree", "--no-gpg-sign", *(["-p", base] if base else []), "-m", tag, tree, env=env)
-    return add_tag(root, tag, commit, message)
-
-
-def stored_already(root: Path, tag: str, contents: dict[str, str]) -> dict[str, str]:
-    """Those paths whose pointer a tag has and whose Git LFS object is here, with their entry in the tag's tree."""
-    rows = run(root, "ls-tree", "-r", "-z", f"refs/tags/{tag}", "--", "data").decode().split("\0")
-    entries = {path: row for row in rows if (path := row.partition("\t")[2]) in contents}
-    ids = {path: row.split()[2] for path, row in entries.items()}
-    blobs = read_blobs(root, sorted(set(ids.values()))) if ids else {}
-    pointers = {path: POINTER.match(blobs[made] or b"") for path, made in ids.items()}
-    return {path: entries[path] for path, pointer in pointers.items() if pointer and pointer[1].decode() == contents[path] and whole_object(root, pointer)}
-
-
-def whole_object(root: Path, pointer: re.Match) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return lfs_object(root, pointer[1].decode()).stat().st_size == int(pointer[2])
-    return False
-
-
-@contextlib.contextmanager
-def private_index(root: Path, model: str):
-    """Where an index of ours goes, apart from the user's. Only under the model's lock."""
-    sweep_index(root, model)
-    place = folder(root) / f"lean-index-{model}"
-    place.mkdir()
-    try:
-        yield place / "index"
-    finally:
-        sweep_index(root, model)
-
-
-def sweep_index(root: Path, model: str) -> None:
-    """Remove what a killed training left of its index. Only under the model's lock."""
-    files.remove_folder(folder(root) / f"lean-index-{model}")
-
-
 def remove_stale_locks(*locks: Path) -> None:
     """Remove what a killed git left, once it is too old to be anyone's: git holds such a lock for milliseconds, and refuses a left one for ever."""
     for lock in locks:
@@ -219,14 +152,6 @@ def identity(root: Path) -> dict[str, str]:
         return {}
     except UserError:
         return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "lean mlops"), ("EMAIL", "lean-mlops@localhost"))}
-
-
-def check_pointers(root: Path, contents: dict[str, str], env: dict) -> None:
-    """`git add` exits 0 even when it stored a whole binary: look at what it did store."""
-    for path, blob in read_blobs(root, [f":{path}" for path in contents], env).items():
-        pointer = POINTER.match(blob or b"")
-        if not pointer or pointer[1].decode() != contents[path[1:]]:
-            raise Failed(f"git stored {path[1:]} outside Git LFS. Is .gitattributes as it came with the project? See: git check-attr -a {path[1:]}")
 
 
 def read_blobs(root: Path, names: list[str], env: dict | None = None) -> dict[str, bytes | None]:
@@ -260,40 +185,6 @@ def list_files(root: Path, tag: str, below: str) -> list[str]:
     return [name for name in run(root, "ls-tree", "-r", "-z", "--name-only", tag, "--", below).decode().split("\0") if name]
 
 
-def lfs_objects(root: Path) -> Path:
-    return folder(root) / "lfs" / "objects"
-
-
-def lfs_object(root: Path, oid: str) -> Path:
-    return lfs_place(lfs_objects(root), oid)
-
-
-def lfs_place(objects: Path, oid: str) -> Path:
-    """Where a store of Git LFS objects has one."""
-    return objects / oid[:2] / oid[2:4] / oid
-
-
-def read_tagged(root: Path, tag: str, below: str, wanted: set[str] | None = None):
-    """Each (path, open binary file) below a folder of a tag, or those of the wanted names; Git LFS objects fetched where they are not here, or damaged."""
-    names = [name for name in list_files(root, tag, below) if wanted is None or Path(name).name in wanted]
-    blobs = read_blobs(root, [f"{tag}:{name}" for name in names])
-    pointers = {name: POINTER.match(blobs[f"{tag}:{name}"] or b"") for name in names}
-    absent = [name for name, found in pointers.items() if found and not sound(root, found[1].decode())]
-    if absent:
-        fetch_lfs(root, [tag], absent)
-    for name in names:
-        found = pointers[name]
-        if found:
-            with open_lfs_object(root, found[1].decode(), name, tag) as file:
-                yield name, file
-        else:
-            import tempfile
-            with tempfile.TemporaryFile() as file:
-                file.write(blobs[f"{tag}:{name}"] or b"")
-                file.seek(0)
-                yield name, file
-
-
 def tree(root: Path, tag: str, belows: list[str]) -> dict[str, bytes | None]:
     """Each file below these folders of a tag with its blob: of a file in Git LFS, its pointer. None where the blob is lost."""
     names = [name for below in belows for name in list_files(root, tag, below)]
@@ -305,27 +196,6 @@ def fsck(root: Path) -> list[str]:
     code, out, words = ask(root, "fsck", "--no-dangling", "--no-progress")
     told = [line for line in (out + words).splitlines() if line.startswith(("missing", "broken", "error", "fatal"))]
     return told or ([f"git fsck exited {code}"] if code else [])
-
-
-def sound(root: Path, oid: str) -> bool:
-    """Whether an object is here and is what its name says; one that is not is put aside, since git-lfs would take it for good."""
-    path = lfs_object(root, oid)
-    if not path.exists():
-        return False
-    if files.sha256(path) == oid:
-        return True
-    aside = folder(root) / "lfs" / "bad"
-    aside.mkdir(exist_ok=True)
-    os.replace(path, aside / oid)
-    print(f"the Git LFS object {oid[:12]}… was damaged; it is put aside in {aside}", file=sys.stderr)
-    return False
-
-
-def open_lfs_object(root: Path, oid: str, name: str, tag: str):
-    try:
-        return open(lfs_object(root, oid), "rb")
-    except FileNotFoundError:
-        raise Failed(f"{name} of {tag} is not in this repository's Git LFS storage, nor on its remote. If you have a backup: make restore FROM=folder") from None
 
 
 def setting(root: Path, name: str) -> str:
@@ -401,35 +271,5 @@ def remote_tags(root: Path, source: str, prefix: str, timeout: float = 120) -> d
     return {name.removeprefix("refs/tags/"): commit for commit, name in (row.split("\t") for row in rows)}
 
 
-def pointers(root: Path) -> set[str]:
-    """The Git LFS objects that the tips of the branches refer to, and the stash."""
-    tips = {"HEAD"} if head(root) else set()
-    tips |= set(line(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/stash").splitlines())
-    small = {row.split()[2] for tip in tips for row in run(root, "ls-tree", "-r", "-l", "-z", tip).decode(errors="replace").split("\0")
-             if row and row.split()[3].isdecimal() and int(row.split()[3]) < LARGEST_POINTER}
-    found = (POINTER.match(blob or b"") for blob in read_blobs(root, sorted(small)).values()) if small else ()
-    return {match[1].decode() for match in found if match}
-
-
 def fetch_tags(root: Path, source: Remote) -> None:
     run(root, "fetch", "--quiet", "--no-write-fetch-head", source.name, "refs/tags/*:refs/tags/*", timeout=600)
-
-
-def fetch_lfs(root: Path, tags: list[str], names: list[str] | None = None) -> None:
-    """The Git LFS objects of some tags, or of some of their files, from the remote, if there is one."""
-    source = remote(root)
-    only = ["--include", ",".join(names)] if names and len(names) <= MOST_NAMES else []
-    if source:
-        with contextlib.suppress(Failed):  # what is still missing afterwards is named by whoever opens it
-            run(root, "lfs", "fetch", *only, source.name, *tags, timeout=3600)
-
-
-def configure_lfs(root: Path) -> None:
-    """So that the user's own `git checkout churn/v3` brings models and data, not pointers."""
-    import shutil
-    if shutil.which("git-lfs") is None:
-        raise Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
-    if ask(root, "config", "--local", "--get", "filter.lfs.process")[0]:
-        remove_stale_locks(folder(root) / "config.lock")
-        for key, value in LFS.items():
-            run(root, "config", "--local", key, value)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lib import approval, audit, backups, config, db, dbfile, git, logcheck, parts, registry, tags, versions
+from lib import approval, audit, backups, config, db, dbfile, git, lfs, logcheck, parts, registry, tags, versions
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.soundness import Breach, Tally
@@ -119,7 +119,7 @@ def of_version(paths: ModelPaths, version: Version, tally: Tally) -> Iterator[Br
 
 def stored(paths: ModelPaths, version: Version, name: str, digest: str, blob: bytes | None, tally: Tally) -> Iterator[Breach]:
     """One file of a tag: its blob, or the Git LFS object that the blob points to."""
-    pointer = git.POINTER.match(blob or b"")
+    pointer = lfs.POINTER.match(blob or b"")
     if blob is None:
         yield Breach(paths.name, f"{name} is not in the tag {version.tag}. Fetch it again from where it was pushed: git tag -d {version.tag} && git fetch origin tag {version.tag}")
     elif not pointer:
@@ -132,7 +132,7 @@ def stored(paths: ModelPaths, version: Version, name: str, digest: str, blob: by
 
 
 def lfs_object(paths: ModelPaths, version: Version, name: str, digest: str, tally: Tally) -> Iterator[Breach]:
-    path = git.lfs_object(paths.root, digest)
+    path = lfs.object_path(paths.root, digest)
     if not path.is_file():
         to, note = git.remote(paths.root), versions.pruned(paths).get(version.number)
         if note and note["backup"]:
@@ -150,7 +150,7 @@ def lfs_object(paths: ModelPaths, version: Version, name: str, digest: str, tall
 
 def left_in_backup(paths: ModelPaths, version: Version, name: str, digest: str, backup: Path, tally: Tally) -> Iterator[Breach]:
     """An object that `prune` left in a backup; a backup that is not at hand, such as a disk in a drawer, is believed."""
-    if (backup / backups.LIST).is_file() and not git.lfs_place(backup / backups.OBJECTS, digest).is_file():
+    if (backup / backups.LIST).is_file() and not lfs.place(backup / backups.OBJECTS, digest).is_file():
         yield Breach(paths.name, f"{name} of {version.tag} was pruned here, and the backup {backup} does not have its Git LFS object {digest[:12]} any more. Bring it back from another: make restore FROM=the-backup")
     else:
         tally.elsewhere += 1

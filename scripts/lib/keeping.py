@@ -3,7 +3,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib import backups, copying, dbfile, files, git, lfs, mirror, tags
+from lib import backups, copying, dbfile, files, lfs, mirror, tags, versions
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
@@ -93,19 +93,19 @@ def list_parts(run: Run, to: Path, made: Backup) -> None:
     """The training parts, whether or not a version has learnt from them yet: they are kept as the Git LFS objects that they are or will be."""
     for path in backups.part_files(run.root):
         digest = files.sha256(path)
-        at = git.lfs_place(to / backups.OBJECTS, digest).relative_to(to)
+        at = lfs.place(to / backups.OBJECTS, digest).relative_to(to)
         made.parts[str(path.relative_to(run.root))] = Stored(str(at), path.stat().st_size, digest)
 
 
 def copy_objects(run: Run, to: Path, made: Backup, tally: Copied) -> None:
     """Every Git LFS object that is here, and every part as one: named by its sha256, so what is there need not be copied again."""
     objects = to / backups.OBJECTS
-    sources = {part.sha256: run.root / inside for inside, part in made.parts.items()} | lfs.found(git.lfs_objects(run.root))
+    sources = {part.sha256: run.root / inside for inside, part in made.parts.items()} | lfs.objects_in(lfs.store(run.root))
     for leftover in objects.glob("??/??/.*.tmp"):
         leftover.unlink()
     with Progress("copying Git LFS objects", len(sources), "objects") as progress:
         for done, (oid, source) in enumerate(sources.items(), start=1):
-            copy_object(source, git.lfs_place(objects, oid), tally)
+            copy_object(source, lfs.place(objects, oid), tally)
             progress.at(done)
 
 
@@ -125,7 +125,7 @@ def fetch_missing(run: Run, to: Path, tally: Copied) -> None:
     """Objects that a version needs and that were pruned here come from the remote; here they stay pruned."""
     for name in backups.models(run.root):
         try:
-            wanted = lfs.needed(run.root, tags.read(ModelPaths(run.root, name)).versions.values())
+            wanted = versions.objects_needed(run.root, tags.read(ModelPaths(run.root, name)).versions.values())
         except UserError as error:  # one model's broken tag must not keep the others from being backed up
             tally.warn(str(error))
             continue
@@ -134,23 +134,23 @@ def fetch_missing(run: Run, to: Path, tally: Copied) -> None:
 
 
 def fetch_objects(run: Run, tag: str, wanted: dict[str, str], objects: Path, tally: Copied) -> None:
-    missing = {oid for oid in wanted.values() if not git.lfs_place(objects, oid).exists()}
-    absent = {oid for oid in missing if not git.lfs_object(run.root, oid).exists()}  # the others are of a version that was made this minute
+    missing = {oid for oid in wanted.values() if not lfs.place(objects, oid).exists()}
+    absent = {oid for oid in missing if not lfs.object_path(run.root, oid).exists()}  # the others are of a version that was made this minute
     if absent:
-        git.fetch_lfs(run.root, [tag], [name for name, oid in wanted.items() if oid in absent])
+        lfs.fetch(run.root, [tag], [name for name, oid in wanted.items() if oid in absent])
     for oid in missing:
-        if git.lfs_object(run.root, oid).exists():
-            copy_object(git.lfs_object(run.root, oid), git.lfs_place(objects, oid), tally)
+        if lfs.object_path(run.root, oid).exists():
+            copy_object(lfs.object_path(run.root, oid), lfs.place(objects, oid), tally)
     for oid in absent:
-        git.lfs_object(run.root, oid).unlink(missing_ok=True)
+        lfs.object_path(run.root, oid).unlink(missing_ok=True)
     for name, oid in wanted.items():
-        if not git.lfs_place(objects, oid).exists():
+        if not lfs.place(objects, oid).exists():
             tally.warn(f"{name} of {tag} is neither here, nor on a remote, nor in the backup.")
 
 
 def verify(run: Run, to: Path, made: Backup, tally: Copied) -> str:
     """Read everything again from the disk; a damaged object is copied once more. Refused or Failed if something is not what it should be."""
-    kept, damaged = lfs.found(to / backups.OBJECTS), 0
+    kept, damaged = lfs.objects_in(to / backups.OBJECTS), 0
     with Progress("verifying Git LFS objects", len(kept), "objects") as progress:
         for done, path in enumerate(kept.values(), start=1):
             if not lfs.intact(path):
@@ -170,7 +170,7 @@ def verify(run: Run, to: Path, made: Backup, tally: Copied) -> str:
 
 def mend(run: Run, path: Path, tally: Copied) -> None:
     """Replace a damaged object of the backup by the one here; without a sound one here it goes, and the remote is asked for it."""
-    source = git.lfs_object(run.root, path.name)
+    source = lfs.object_path(run.root, path.name)
     print(f"a Git LFS object was damaged in the backup, copied again: {path.name[:12]}…")
     if not lfs.intact(source):
         path.unlink()

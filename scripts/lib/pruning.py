@@ -65,8 +65,8 @@ def sizes(paths: ModelPaths, leave: list[Leaving]) -> list[Leaving]:
     """With what each of them takes here; an object that more than one of them needs counts once."""
     going = {one.version.tag for one in leave}
     kept, found = needed_by_others(paths.root, going), []
-    for one, wanted in zip(leave, lfs.needed(paths.root, [one.version for one in leave]).values()):
-        objects = {oid: git.lfs_object(paths.root, oid).stat().st_size for oid in sorted(set(wanted.values()) - kept) if git.lfs_object(paths.root, oid).exists()}
+    for one, wanted in zip(leave, versions.objects_needed(paths.root, [one.version for one in leave]).values()):
+        objects = {oid: lfs.object_path(paths.root, oid).stat().st_size for oid in sorted(set(wanted.values()) - kept) if lfs.object_path(paths.root, oid).exists()}
         kept |= objects.keys()
         folder = sum(path.stat().st_size for path in paths.version(one.version.number).glob("*"))
         found.append(replace(one, folder=folder, objects=objects))
@@ -75,19 +75,19 @@ def sizes(paths: ModelPaths, leave: list[Leaving]) -> list[Leaving]:
 
 def needed_by_others(root: Path, going: set[str]) -> set[str]:
     """Objects behind every version that stays here, of any model, and behind whatever the branches hold."""
-    wanted = set(git.pointers(root))
+    wanted = set(lfs.on_branches(root))
     for name in backups.models(root):
         paths = ModelPaths(root, name)
         gone = versions.pruned(paths)
         staying = [version for number, version in tags.read(paths).versions.items() if version.tag not in going and number not in gone]
-        for objects in lfs.needed(root, staying).values():
+        for objects in versions.objects_needed(root, staying).values():
             wanted |= set(objects.values())
     return wanted
 
 
 def elsewhere(run: Run, candidates: list[Version], backup: Path | None, upload: bool) -> dict[int, tuple[str, str]]:
     """For each version ("remote", "backup" or "", where it is kept or why it is not safe to go)."""
-    here, needed = mirror.refs(run.root, "refs/tags"), lfs.needed(run.root, candidates)
+    here, needed = mirror.refs(run.root, "refs/tags"), versions.objects_needed(run.root, candidates)
     found = on_remote(run, candidates, here, needed, upload)
     if backup is None:
         return found
@@ -96,7 +96,7 @@ def elsewhere(run: Run, candidates: list[Version], backup: Path | None, upload: 
         if found[version.number][0]:
             continue
         name = f"refs/tags/{version.tag}"
-        whole = there.get(name) == here[name] and all(lfs.intact(git.lfs_place(backup / backups.OBJECTS, oid)) for oid in needed[version.tag].values())
+        whole = there.get(name) == here[name] and all(lfs.intact(lfs.place(backup / backups.OBJECTS, oid)) for oid in needed[version.tag].values())
         found[version.number] = ("backup", f"in the backup {backup}") if whole else ("", f"{found[version.number][1]}, nor is it whole in the backup {backup}")
     return found
 
@@ -125,16 +125,16 @@ def on_remote(run: Run, candidates: list[Version], here: dict[str, str], needed:
 def has_objects(run: Run, remote: str, oids: set[str], upload: bool) -> bool:
     """Whether the remote has the objects. At a path one can look; elsewhere it is offered those that are here: what it has it declines."""
     local = mirror.local_store(run.root, git.remotes(run.root)[remote])
-    if local and all(lfs.intact(git.lfs_place(local, oid)) for oid in oids):
+    if local and all(lfs.intact(lfs.place(local, oid)) for oid in oids):
         return True
     if not upload:
         return local is None
     try:
-        git.run(run.root, "lfs", "push", "--object-id", remote, *sorted(oid for oid in oids if git.lfs_object(run.root, oid).exists()), timeout=3600)
+        git.run(run.root, "lfs", "push", "--object-id", remote, *sorted(oid for oid in oids if lfs.object_path(run.root, oid).exists()), timeout=3600)
     except Failed as error:
         print(f"{run.script}: warning: {error}", file=sys.stderr)
         return False
-    return local is None or all(lfs.intact(git.lfs_place(local, oid)) for oid in oids)
+    return local is None or all(lfs.intact(lfs.place(local, oid)) for oid in oids)
 
 
 def still_right(paths: ModelPaths, known: Registry, keep: int, found: Plan) -> Plan:
@@ -153,7 +153,7 @@ def carry_out(run: Run, paths: ModelPaths, found: Plan) -> None:
         audit.add(paths.audit, run, "prune", version=one.version.number, kept=one.kept, bytes=one.bytes)
     for one in found.leave:
         for oid in one.objects:
-            git.lfs_object(paths.root, oid).unlink(missing_ok=True)
+            lfs.object_path(paths.root, oid).unlink(missing_ok=True)
         staged = paths.folder / f"{versions.STAGED}pruned-v{one.version.number}"
         files.remove_folder(staged)
         paths.version(one.version.number).rename(staged)

@@ -56,10 +56,10 @@ def bring_back_git(run: Run, bare: Path) -> None:
 
 def bring_back_objects(run: Run, kept: Path) -> None:
     """Each Git LFS object that is not here, or is damaged here."""
-    found, restored, size = lfs.found(kept), 0, 0
+    found, restored, size = lfs.objects_in(kept), 0, 0
     with Progress("restoring Git LFS objects", len(found), "objects") as progress:
         for done, (oid, source) in enumerate(found.items(), start=1):
-            target = git.lfs_object(run.root, oid)
+            target = lfs.object_path(run.root, oid)
             progress.at(done)
             if lfs.intact(target):
                 continue

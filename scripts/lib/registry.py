@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from lib import audit, db, files, git, tags, versions
+from lib import audit, db, files, git, lfs, tags, treebuild, versions
 from lib.approval import Approval
 from lib.errors import Busy, Refused
 from lib.files import ModelPaths
@@ -113,7 +113,7 @@ def bring_back_audit(paths: ModelPaths) -> str:
 def sweep(paths: ModelPaths, registry: Registry) -> None:
     """Remove version folders that never got their tag, temporary files and a training's index."""
     files.sweep_temporaries(paths.folder)
-    git.sweep_index(paths.root, paths.name)
+    treebuild.sweep_index(paths.root, paths.name)
     for folder in paths.folder.iterdir():
         untagged = VERSION_FOLDER.match(folder.name) and int(folder.name[1:]) not in registry.versions
         if untagged or folder.name.startswith(versions.STAGED):
@@ -240,10 +240,10 @@ def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict,
     stored = {f"{inside}/{name}": manifest["files"][name] for name in versions.STORED}
     stored |= {f"data/{paths.name}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}
     frozen = {f"models/{paths.name}/{path.name}": f"{inside}/{path.name}" for path in (paths.config, paths.features) if path.name in manifest["files"]}
-    git.configure_lfs(paths.root)
+    lfs.configure(paths.root)
     from lib.progress import Progress
     with Progress(f"storing {tag}"):
-        git.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored], stored, frozen, before.tag if before else None)
+        treebuild.add_version(paths.root, tag, message(tag, paths, line), [inside, *stored], stored, frozen, before.tag if before else None)
     return settle(run, paths).versions[number]
 
 

@@ -52,7 +52,7 @@ def stage(run: Run, paths: ModelPaths, known: Registry, version: Version) -> Ite
         refs = git.line(paths.root, "for-each-ref", "--format=create %(refname) %(objectname)", f"refs/tags/{paths.name}/").splitlines()
         git.run(root, "update-ref", "--stdin", stdin="".join(f"{line}\n" for line in refs if line.split()[1].removeprefix("refs/tags/") in there).encode())
         for oid, path in lent.items():
-            place = git.lfs_object(root, oid)
+            place = lfs.object_path(root, oid)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(path)
         git.run(root, "checkout", "--quiet", "--detach", version.commit)
@@ -80,15 +80,15 @@ def before(known: Registry, version: Version) -> tuple[frozenset[str], list[Vers
 def objects(paths: ModelPaths, needed: list[Version]) -> tuple[dict[str, Path], set[str]]:
     """The Git LFS objects of the versions, and which of those that are pruned had to be fetched. Failed if one can't be had, or is damaged."""
     found, fetched, pruned = {}, set(), versions.pruned(paths)
-    for version, (tag, wanted) in zip(needed, lfs.needed(paths.root, needed).items()):
+    for version, (tag, wanted) in zip(needed, versions.objects_needed(paths.root, needed).items()):
         fetched |= versions.from_backup(paths, version, wanted.values())
-        missing = [name for name, oid in wanted.items() if not git.sound(paths.root, oid)]
+        missing = [name for name, oid in wanted.items() if not lfs.sound(paths.root, oid)]
         if missing:
-            git.fetch_lfs(paths.root, [tag], missing)
+            lfs.fetch(paths.root, [tag], missing)
             fetched |= {wanted[name] for name in missing if version.number in pruned}
         for name, oid in wanted.items():
-            git.open_lfs_object(paths.root, oid, name, tag).close()  # says what to do where it is not there
-            found[oid] = git.lfs_object(paths.root, oid).resolve()
+            lfs.open_object(paths.root, oid, name, tag).close()  # says what to do where it is not there
+            found[oid] = lfs.object_path(paths.root, oid).resolve()
     return found, fetched
 
 
@@ -98,9 +98,9 @@ def give_back(run: Run, paths: ModelPaths, known: Registry, fetched: set[str]) -
         return
     with run.lock(paths):
         gone = versions.pruned(paths)
-        wanted = lfs.needed(paths.root, [one for number, one in known.versions.items() if number not in gone])
+        wanted = versions.objects_needed(paths.root, [one for number, one in known.versions.items() if number not in gone])
         for oid in fetched - {oid for of_one in wanted.values() for oid in of_one.values()}:
-            git.lfs_object(paths.root, oid).unlink(missing_ok=True)
+            lfs.object_path(paths.root, oid).unlink(missing_ok=True)
 
 
 def train(staged: Stage) -> Path:

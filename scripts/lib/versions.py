@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib import files, git
+from lib import files, git, lfs
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.tags import VERSION_FOLDER, Version
@@ -67,7 +67,7 @@ def from_backup(paths: ModelPaths, version: Version, oids: Iterable[str]) -> set
     from lib import backups, copying  # few commands meet a pruned version
     note, copied = pruned(paths).get(version.number), set()
     for oid in oids if note and note["backup"] else ():
-        source, target = git.lfs_place(Path(note["backup"]) / backups.OBJECTS, oid), git.lfs_object(paths.root, oid)
+        source, target = lfs.place(Path(note["backup"]) / backups.OBJECTS, oid), lfs.object_path(paths.root, oid)
         if source.is_file() and not target.exists():
             copying.copy(source, target, expected=oid)
             copied.add(oid)
@@ -78,7 +78,7 @@ def unpack(paths: ModelPaths, version: Version) -> None:
     staged = paths.folder / f"{STAGED}v{version.number}"
     files.remove_folder(staged)
     staged.mkdir()
-    for name, source in git.read_tagged(paths.root, version.tag, f"models/{paths.name}/v{version.number}/"):
+    for name, source in lfs.read_tagged(paths.root, version.tag, f"models/{paths.name}/v{version.number}/"):
         (staged / Path(name).name).write_bytes(source.read())
     verify_folder(staged, version)
     files.publish_folder(staged, paths.version(version.number))
@@ -145,7 +145,7 @@ def read_verified(folder: Path, version: Version, manifest: dict, name: str) -> 
         content = (folder / name).read_bytes()
     except OSError as error:
         raise Refused(f"{folder / name} can't be read ({error.strerror}). {bring_back(version)}") from None
-    if git.POINTER.match(content):
+    if lfs.POINTER.match(content):
         raise Refused(f"{folder / name} is a Git LFS pointer, not the file. {bring_back(version)}")
     if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
         raise Refused(f"{folder / name} is not what the tag {version.tag} says: it was changed or damaged. {bring_back(version)}")
@@ -176,9 +176,25 @@ def restore_parts(paths: ModelPaths, version: Version, names: set[str]) -> None:
     import shutil
     paths.train.mkdir(parents=True, exist_ok=True)
     wanted = parts_of(paths, version)
-    for name, source in git.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/", names):
+    for name, source in lfs.read_tagged(paths.root, version.tag, f"data/{paths.name}/train/", names):
         with files.replacing(paths.train / Path(name).name, "wb") as file:
             shutil.copyfileobj(source, file)
     for name in names:
         if not (paths.train / name).exists() or files.sha256(paths.train / name) != wanted[name]:
             raise Failed(f"{paths.train / name} could not be brought back: its Git LFS object is not what {version.tag} says. Fetch it again with: git lfs fetch --all")
+
+
+def objects_needed(root: Path, known: Iterable[Version]) -> dict[str, dict[str, str]]:
+    """For each version's tag the objects behind it: path in the tag -> sha256. Refused if a manifest is not what its tag says."""
+    known = list(known)
+    names = {version.tag: f"{version.tag}:models/{version.model}/v{version.number}/manifest.json" for version in known}
+    blobs = git.read_blobs(root, list(names.values())) if known else {}
+    return {version.tag: objects_of(version, blobs[names[version.tag]]) for version in known}
+
+
+def objects_of(version: Version, content: bytes | None) -> dict[str, str]:
+    if content is None or hashlib.sha256(content).hexdigest() != version.manifest_sha256:
+        raise Refused(f"the manifest that {version.tag} holds is not the one that it names: the tag was moved or the repository is damaged. See: git fsck")
+    manifest = json.loads(content)
+    return {**{f"models/{version.model}/v{version.number}/{name}": manifest["files"][name] for name in STORED if name in manifest["files"]},
+            **{f"data/{version.model}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}}
