@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import sweep
-from conftest import Project
-from test_crash import copy, found
+from conftest import Project, findings
+from test_crash import copy
 
 CASES = {"new": 300, "ingest": 500, "predict": 400, "label": 300, "evaluate": 200, "train": 700}
 LIMIT = 20  # seconds for one case
@@ -235,7 +235,7 @@ def fuzz(mixed: Project, verb: str, seeds: range, place: Path, monkeypatch) -> t
         codes[code] += 1
         failures += [f"{verb} {seed}: {text}" for text in wrong]
         if number % 100 == 99 or seed == seeds[-1]:
-            failures += [f"{verb}, up to {seed}: {finding.words}" for finding in found(project)]
+            failures += [f"{verb}, up to {seed}: {finding.words}" for finding in findings(project)]
     return codes, failures
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Project
-from test_crash import copy, found, labels, rows
+from conftest import Project, findings
+from test_crash import copy, labels, rows
 
 SIZE = "96M"
 MOST = 2  # copies while one command runs
@@ -133,11 +133,11 @@ def after_the_cut(image: Path, known: Acknowledged, last: bool, home: Path, plac
         return [f"fsck: {checked.stdout}"]
     with Disk(image, place / "again") as folder:
         project = Project(folder / "project", home)
-        wrong = [finding.words for finding in found(project) if finding.broken] + [f"lost: {text}" for text in known.lost(project, last)]
+        wrong = [finding.words for finding in findings(project) if finding.broken] + [f"lost: {text}" for text in known.lost(project, last)]
         for script, options in (("predict", {"CSV": place / "rows-1.csv"}), ("deploy", {"VERSION": 1})):
             process = project.start(script, **options)
             out, err = process.communicate()
             wrong += [f"{script} afterwards: {err}"] if process.returncode else []
-        wrong += [finding.words for finding in found(project)]
+        wrong += [finding.words for finding in findings(project)]
     image.unlink()
     return wrong
