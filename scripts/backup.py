@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lib import backups, clock, copying, dbfile, files, git, keeping, mirror, predictions, runs
+from lib import backups, clock, copying, dbfile, files, git, keeping, mirror, model_names, predictions, runs
 from lib.backups import Backup
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
@@ -70,7 +70,7 @@ def copy_all(run: Run, to: Path, tally: Copied) -> Backup:
 
 def freeze(run: Run, target: Path) -> dict[Path, int]:
     """metrics.db copied, and the logs' lengths, of one and the same moment: no prediction is in one and not in the other."""
-    models = [ModelPaths(run.root, name) for name in backups.models(run.root)]
+    models = [ModelPaths(run.root, name) for name in model_names.of_any_kind(run.root)]
     with contextlib.ExitStack() as held:
         for paths in models:
             if paths.predictions.is_dir():

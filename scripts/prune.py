@@ -4,7 +4,7 @@ make prune KEEP=5                                # shows what it would free, and
 make prune KEEP=5 YES=1                          # does it
 make prune KEEP=5 FROM=/mnt/disk/backup YES=1    # in a backup is elsewhere too, not only on the remote
 """
-from lib import backups, pruning, recovery, registry, runs, tags
+from lib import model_names, pruning, recovery, registry, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -13,7 +13,7 @@ from lib.runs import Run
 def work(run: Run) -> int:
     keep, really = how_many(run), run.flag("YES")
     backup = recovery.open_backup(run.options["FROM"])[0] if run.options["FROM"] else None
-    names = [run.model().name] if run.options["MODEL"] else backups.models(run.root)
+    names = [run.model().name] if run.options["MODEL"] else model_names.of_any_kind(run.root)
     count, size = 0, 0
     for name in names:
         paths = ModelPaths(run.root, name)

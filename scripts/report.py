@@ -3,7 +3,7 @@
 make report                 # a page of all models
 make report MODEL=churn     # a page of this one; metrics.prom is always of all
 """
-from lib import clock, files, openmetrics, readings, report, runs, watched
+from lib import clock, files, model_names, openmetrics, readings, report, runs, watched
 from lib.names import plural
 from lib.progress import Progress
 from lib.readings import Records
@@ -14,7 +14,7 @@ def work(run: Run) -> int:
     named = run.model().name if run.options["MODEL"] else ""
     now = clock.now()
     records = readings.read(run.db, now)
-    models = [watched.gather(run.root, records.get(name, Records()), name, now) for name in runs.model_names(run.root)]
+    models = [watched.gather(run.root, records.get(name, Records()), name, now) for name in model_names.described(run.root)]
     shown = [model for model in models if model.name == named] if named else models
     folder = run.root / "models"
     with files.lock(folder / ".report.lock", f"report by {run.user}", runs.LOCK_WAIT, "the report"):

@@ -7,7 +7,7 @@ make restore FROM=/mnt/disk/backup     # from what `make backup` made, into a cl
 import sys
 from collections.abc import Callable
 
-from lib import files, git, lfs, recovery, registry, remote, runs, tags, versions
+from lib import files, git, lfs, model_names, recovery, registry, remote, runs, tags, versions
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
 from lib.progress import Progress
@@ -22,7 +22,7 @@ def work(run: Run) -> int:
     if origin:
         with Progress(f"fetching from {origin.name}"):
             fetch(run, origin)
-    names = [run.options["MODEL"]] if run.options["MODEL"] else tags.models(run.root)
+    names = [run.options["MODEL"]] if run.options["MODEL"] else model_names.registered(run.root)
     if not names and not run.options["FROM"]:
         raise UserError("there is nothing to restore: no tag of a version in this repository" + (" or on its remote." if origin else ", and it has no remote."))
     problems: list[str] = []

@@ -17,7 +17,7 @@ type about it), and with MODEL= events [{time, user, trigger, event, words}]. Wh
 import json
 from datetime import datetime
 
-from lib import clock, overview, runs, terminal
+from lib import clock, model_names, overview, runs, terminal
 from lib.errors import UserError
 from lib.runs import Run
 from lib.terminal import Cell, Column
@@ -33,7 +33,7 @@ VERDICTS = {"healthy": "green", "dropped": "red", "unknown": "yellow"}
 
 def work(run: Run) -> int:
     named = bool(run.options["MODEL"])
-    names = [run.model().name] if named else runs.model_names(run.root)
+    names = [run.model().name] if named else model_names.described(run.root)
     if not names:
         raise UserError("there is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column")
     ticks = overview.cron(run)

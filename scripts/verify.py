@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from lib import alerts, files, invariants, runs
+from lib import alerts, files, invariants, model_names, runs
 from lib.errors import Busy, Refused
 from lib.soundness import Breach, Tally
 from lib.names import plural
@@ -20,7 +20,7 @@ MB = 1_000_000
 
 
 def work(run: Run) -> int:
-    names = [run.model().name] if run.options["MODEL"] else invariants.known_models(run.root)
+    names = [run.model().name] if run.options["MODEL"] else model_names.examined(run.root)
     quick = run.flag("QUICK")
     total = Tally()
     findings = invariants.common(run.root, run.db, quick)

@@ -110,13 +110,13 @@ def live_template(trained_template, tmp_path_factory):
 
 def findings(project: Project, quick: bool = False, load: bool = True, tally=None) -> list:
     """What of the project's invariants does not hold, all models."""
-    from lib import db, invariants  # not above: `make bench-stream` imports this file, and lib from another folder
+    from lib import db, invariants  , model_names# not above: `make bench-stream` imports this file, and lib from another folder
     from lib.files import ModelPaths
     from lib.soundness import Tally
     connection = db.connect(project.root / "metrics.db")
     try:
         found = invariants.common(project.root, connection, quick)
-        for name in invariants.known_models(project.root):
+        for name in model_names.examined(project.root):
             found += invariants.of_model(ModelPaths(project.root, name), connection, quick, load, tally or Tally())
         return found
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from lib import clock, db, runs
+from lib import clock, db, model_names
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -24,7 +24,7 @@ def watch(run: Run, named: str, work: Callable[[ModelPaths], object]) -> tuple[l
     That is alerted; where one model was named, the command itself fails. What there is to tell is delivered.
     """
     results, broke = [], False
-    for name in [named] if named else runs.model_names(run.root):
+    for name in [named] if named else model_names.described(run.root):
         try:
             results.append(work(ModelPaths(run.root, name)))
         except BrokenPipeError:  # nobody reads what we print: that is no fault of a model

@@ -10,10 +10,9 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lib import clock, files, git, mirror, parts, treebuild
+from lib import clock, files, git, mirror, model_names, parts, treebuild
 from lib.errors import UserError
 from lib.files import ModelPaths
-from lib.names import NAME
 from lib.runs import Run
 
 FORMAT = 1
@@ -111,12 +110,6 @@ def make_place(root: Path, text: str) -> Path:
     return inside
 
 
-def models(root: Path) -> list[str]:
-    """Every model of which there is anything: a configuration, data, or tags."""
-    folders = {path.name for parent in ("models", "data") if (root / parent).is_dir() for path in (root / parent).iterdir() if path.is_dir()}
-    return sorted(name for name in folders | {tag.partition("/")[0] for tag in git.tag_names(root)} if NAME.match(name))
-
-
 def log_files(paths: ModelPaths) -> list[Path]:
     """The logs of a model, and the files that were refused."""
     return [path for folder in (paths.predictions, paths.labels, paths.rejected) if folder.is_dir() for path in sorted(folder.glob("*.csv")) if not path.name.startswith(".")]
@@ -132,11 +125,11 @@ def length(path: Path) -> int:
 
 def small_files(root: Path) -> list[Path]:
     """What is neither in git nor a log: the audits, what a model is, and code that is not committed."""
-    own = [path for name in models(root) for paths in (ModelPaths(root, name),) for path in (paths.audit, paths.config, paths.features)]
+    own = [path for name in model_names.of_any_kind(root) for paths in (ModelPaths(root, name),) for path in (paths.audit, paths.config, paths.features)]
     names = git.run(root, "diff", "-z", "--name-only", "--diff-filter=d", "HEAD").decode(errors="replace").split("\0")
     names += git.run(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *CODE).decode(errors="replace").split("\0")
     return sorted({path for path in (*own, *(root / name for name in names if name)) if path.is_file() and not path.is_symlink()})
 
 
 def part_files(root: Path) -> list[Path]:
-    return [path for name in models(root) for path in parts.find(ModelPaths(root, name))]
+    return [path for name in model_names.of_any_kind(root) for path in parts.find(ModelPaths(root, name))]

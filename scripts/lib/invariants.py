@@ -14,13 +14,7 @@ from lib import approval, audit, backups, config, db, dbfile, git, lfs, logcheck
 from lib.errors import Refused, UserError
 from lib.files import ModelPaths
 from lib.soundness import Breach, Tally
-from lib.names import NAME
 from lib.tags import VERSION_FOLDER, Registry, Version
-
-
-def known_models(root: Path) -> list[str]:
-    """Those that have a model.toml, or a tag."""
-    return sorted(name for name in {path.parent.name for path in (root / "models").glob("*/model.toml")} | set(tags.models(root)) if NAME.match(name))
 
 
 def common(root: Path, connection: sqlite3.Connection, quick: bool) -> list[Breach]:

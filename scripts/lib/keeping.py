@@ -3,7 +3,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib import backups, copying, dbfile, files, lfs, mirror, tags, versions
+from lib import backups, copying, dbfile, files, lfs, mirror, model_names, tags, versions
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
@@ -123,7 +123,7 @@ def copy_object(source: Path, target: Path, tally: Copied) -> None:
 
 def fetch_missing(run: Run, to: Path, tally: Copied) -> None:
     """Objects that a version needs and that were pruned here come from the remote; here they stay pruned."""
-    for name in backups.models(run.root):
+    for name in model_names.of_any_kind(run.root):
         try:
             wanted = versions.objects_needed(run.root, tags.read(ModelPaths(run.root, name)).versions.values())
         except UserError as error:  # one model's broken tag must not keep the others from being backed up

@@ -3,7 +3,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lib import audit, backups, clock, files, git, lfs, mirror, tags, versions
+from lib import audit, backups, clock, files, git, lfs, mirror, model_names, tags, versions
 from lib.errors import Failed
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -76,7 +76,7 @@ def sizes(paths: ModelPaths, leave: list[Leaving]) -> list[Leaving]:
 def needed_by_others(root: Path, going: set[str]) -> set[str]:
     """Objects behind every version that stays here, of any model, and behind whatever the branches hold."""
     wanted = set(lfs.on_branches(root))
-    for name in backups.models(root):
+    for name in model_names.of_any_kind(root):
         paths = ModelPaths(root, name)
         gone = versions.pruned(paths)
         staying = [version for number, version in tags.read(paths).versions.items() if version.tag not in going and number not in gone]

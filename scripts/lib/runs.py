@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib import clock, db, files, git, variables
+from lib import clock, db, files, git, model_names, variables
 from lib.errors import Failed, UserError
 from lib.names import NAME, nearest
 from lib.record import Record
@@ -28,7 +28,6 @@ GUARDED = (".", "scripts", "scripts/lib", "scripts/__pycache__", "scripts/lib/__
 FOLDERS = ("models", "data", "scripts", "tests", ".git", ".ci", ".venv", ".log")  # the project's own, where no answer is written
 FILES = ("Makefile", "README.md", "requirements.txt", "crontab.txt", "metrics.db", "metrics.db-journal")
 VERSION = re.compile("v?[0-9]{1,9}")
-SAMPLE = re.compile(r"\A(?:[^\S\n]*(?:[^\s\[].*)?\n)*?[^\S\n]*sample\s*=\s*true\b")  # model.toml says so above its first section; to read all of it takes longer
 STATUS = {0: "done", 3: "refused", 130: "interrupted"}
 
 
@@ -61,9 +60,9 @@ class Run(Record):
 
     def model(self) -> files.ModelPaths:
         """The model that MODEL names, or the only one it can mean. Raises UserError."""
-        paths = files.ModelPaths(self.root, self.options["MODEL"] or only_model(self.root))
-        if not is_model(paths):
-            known = model_names(self.root)
+        paths = files.ModelPaths(self.root, self.options["MODEL"] or model_names.meant(self.root))
+        if not model_names.is_described(paths):
+            known = model_names.described(self.root)
             raise UserError(f"there is no model {paths.name!r} (no {paths.config.relative_to(self.root)}).{nearest(paths.name, known)} Known: {', '.join(known) or 'none'}.")
         if self.options["MODEL"]:
             self.note(model=paths.name)  # its row has it since the beginning
@@ -269,25 +268,3 @@ def close(run: Run | None, code: int, error: str | None, seconds: float) -> int:
         code = code or 1
     run.db.close()
     return code
-
-
-def model_names(root: Path) -> list[str]:
-    """Every folder that says what a model is, or that has something live: a branch without its model.toml leaves that in place."""
-    return sorted(path.name for path in (root / "models").glob("*") if NAME.match(path.name) and is_model(files.ModelPaths(root, path.name)))
-
-
-def is_model(paths: files.ModelPaths) -> bool:
-    return paths.config.is_file() or paths.production.is_symlink()
-
-
-def only_model(root: Path) -> str:
-    """The model a command means when none is named: the user's only one; a sample, while they have none. Raises UserError."""
-    names = model_names(root)
-    described = {name: path for name in names if (path := files.ModelPaths(root, name).config).is_file()}
-    samples = [name for name, path in described.items() if SAMPLE.search(path.read_text(encoding="utf-8", errors="replace"))]
-    own = [name for name in names if name not in samples]
-    if len(own) > 1:
-        raise UserError(f"which model? Add MODEL= with one of: {', '.join(own)}.")
-    if not names:
-        raise UserError("there is no model yet. Make one with: make new MODEL=name CSV=rows.csv TARGET=column")
-    return (own or samples)[0]

@@ -137,11 +137,6 @@ def record_of(paths: ModelPaths, tag: git.Tag, entry: dict) -> Version | Deploym
     return Version(paths.name, entry["version"], tag.name, tag.commit, entry["sha256"], entry["manifest"], entry, tag.object)
 
 
-def models(root: Path) -> list[str]:
-    """The models that have a version's tag."""
-    return sorted({name.partition("/")[0] for name in git.tag_names(root) if VERSION_FOLDER.match(name.partition("/")[2])})
-
-
 def live_before(deployments: list[Deployment]) -> list[int]:
     """The versions one can roll back to, the latest last: a deployment goes on top of the pile, a rollback takes off what lay above."""
     pile: list[int] = []
