@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import edit
 from scipy import stats
 
 from lib import comparison, drift_cells, profile
@@ -48,6 +49,15 @@ def test_differences_are_marked_and_the_rest_is_not(trained):
     assert any(line.startswith("environment: the same, Python 3.") for line in lines)
     assert "rows learnt from: the same, column by column" in lines
     assert max(len(line) for line in lines[:20]) <= 100
+
+
+@pytest.mark.quick
+def test_another_positive_class_is_named_since_precision_is_about_another_class_then(trained):
+    assert not any("positive class" in line for line in trained.run("compare").stdout.splitlines())
+    edit(trained, 'positive = "malignant"', 'positive = "benign"')
+    edit(trained, "recall = 0.85", "recall = 0.8")
+    trained.run("train")
+    assert any(line.split() == ["≠", "positive", "class", "malignant", "benign"] for line in trained.run("compare", B=3).stdout.splitlines())
 
 
 def test_rows_added_moved_columns_and_features_are_shown(trained):

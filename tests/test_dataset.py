@@ -402,3 +402,11 @@ def test_parts_that_do_not_fit_a_changed_model_toml_are_named(paths, columns, wo
     with pytest.raises(UserError) as error:
         dataset.read(parts.check(paths), conf)
     assert str(error.value).startswith(f"{paths.train}/{words}")
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 12345678901234567890])
+def test_a_class_that_is_a_number_too_large_to_be_told_from_its_neighbour_is_refused(number):
+    conf = config.parse('task = "classification"\ntarget = "y"\n[train]\nestimator = "sklearn.linear_model.LogisticRegression"\n[columns]\ny = {type = "integer"}\nx = {type = "number"}\n')
+    assert dataset.labels(pd.Series([1, 2**53 - 1]), conf).tolist() == ["1", "9007199254740991"]
+    with pytest.raises(UserError, match='too large for a class that is a number, since such numbers run together. Say type = "category"'):
+        dataset.labels(pd.Series([1.0, float(number)]), conf)

@@ -60,6 +60,19 @@ def test_what_a_person_tried_in_vain_is_forgotten_once_the_model_is_found_health
     assert "the alert 'refused' is over" in live.run("check").stdout
 
 
+def test_what_was_refused_for_a_drift_stands_while_the_drift_does(live):
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("check")
+    with contextlib.closing(sqlite3.connect(live.root / "metrics.db")) as connection, connection:
+        run, = connection.execute("SELECT max(id) FROM runs").fetchone()
+        for kind in ("drift", "refused"):
+            connection.execute("INSERT INTO alerts (model, kind, text, raised, run_id) VALUES ('cancer', ?, 'x', '2026-05-01T00:00:00Z', ?)", (kind, run))
+    assert "is over" not in live.run("check").stdout
+    with contextlib.closing(sqlite3.connect(live.root / "metrics.db")) as connection, connection:
+        connection.execute("UPDATE alerts SET resolved = '2026-05-02T00:00:00Z' WHERE kind = 'drift'")
+    assert "the alert 'refused' is over" in live.run("check").stdout
+
+
 def wrong_of(live, count):
     answers = pd.read_csv(live.root.parent / "answers-1.csv")[:count]
     return (answers["prediction"] != pd.read_csv(live.root.parent / "rows-1.csv")["diagnosis"][:count]).sum()
