@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import check
 import drift
-from lib import alerts, approval, audit, clock, config, db, drift_watch, fingerprints, live, monitor, pacing, parts, registry, remote, runs, tags, versions
+from lib import alerts, approval, audit, clock, config, db, drift_watch, evidence, fingerprints, live, monitor, pacing, parts, registry, remote, runs, tags, versions
 from lib.errors import Failed, Refused, TooFew, UserError
 from lib.files import ModelPaths
 from lib.finding import Finding
@@ -127,7 +127,7 @@ def drifted(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -
 def since_drop(run: Run, paths: ModelPaths, known: Registry, finding: Finding) -> int:
     """How many of the newest labelled rows are probably from after a drop, raised or about to be. `reproduce` has no log to ask, and tells it."""
     told = os.environ.get("LEAN_SINCE_DROP")
-    return int(told) if told else monitor.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or (finding.evidence or 0.0) >= pacing.SUSPECTED else 0
+    return int(told) if told else evidence.labels_under_suspicion(run, paths, known) if finding.verdict == "dropped" or (finding.evidence or 0.0) >= pacing.SUSPECTED else 0
 
 
 def spoiled(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) -> bool:

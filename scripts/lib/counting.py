@@ -1,8 +1,10 @@
 """What is new in the logs, counted: from where the last check had read to, or everything again where that no longer holds."""
-from lib import bounds, db, logs, monitor, versions
+import json
+
+from lib import bounds, db, logs, versions
 from lib.files import ModelPaths
 from lib.runs import Run
-from lib.tags import Registry
+from lib.tags import Registry, Version
 
 
 def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
@@ -31,5 +33,12 @@ class Calibrations(dict):
         self.paths, self.known = paths, known
 
     def __missing__(self, number: int) -> dict | None:
-        self[number] = monitor.calibration(self.paths, self.known.versions[number]) if number in self.known.versions else None
+        self[number] = calibration(self.paths, self.known.versions[number]) if number in self.known.versions else None
         return self[number]
+
+
+def calibration(paths: ModelPaths, version: Version) -> dict | None:
+    """The isotonic calibration frozen into the version, as its steps; None where it gives no probabilities."""
+    content = versions.small_file(paths, version, "baseline.json")
+    alone = [line for line in content.split(b"\n") if line.startswith(b' "calibration":')]  # profile.as_json gives it a line; all of it takes 5 ms to understand
+    return json.loads(b"{" + alone[0].removesuffix(b",") + b"}" if len(alone) == 1 else content).get("calibration")

@@ -10,7 +10,7 @@ from lib.runs import Run
 from lib.tags import Registry
 
 # The scripts that judge: where one is another, so may be the verdict.
-CODE = ("bounds.py", "monitor.py", "outcomes.py", "sequential.py", "wobble.py")
+CODE = ("bounds.py", "evidence.py", "monitor.py", "outcomes.py", "sequential.py", "wobble.py")
 
 
 class Finding(Record):

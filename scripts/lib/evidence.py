@@ -1,0 +1,158 @@
+"""What the sequential test of the live version is told: each outcome once, by the day of its prediction, and what it remembers of it in metrics.db."""
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from lib import bounds, db, sequential
+from lib.config import Config
+from lib.files import ModelPaths
+from lib.tags import Deployment, Registry
+from lib.runs import Run
+from lib.wobble import Day
+
+LAST = 14  # days with labels that say how good the version before was
+
+
+def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, until: str) -> sequential.State:
+    """The test of the live version, told of all outcomes of predictions made before the hour `until`; and what it was told, on record.
+
+    Each label is told once. Where some that it was told of are others now, or no longer there, all is told anew.
+    """
+    deployment, binary = known.deployments[-1], conf.task == "classification"
+    unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
+    anew = contradicted(unfed) or db.fed_from(run.db, paths.name, known.live.number, until)
+    begun = deployment.entry["time"][:13]
+    tell_the_stint_before(run, paths, known, setting, new_days([row for row in unfed if row["hour"] < begun], binary))
+    news = list(new_days([row for row in unfed if row["hour"] >= begun], binary))
+    stints = unbroken(run, paths, known, setting)
+    state, days = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None), news
+    fresh = first_state(run, paths, conf, known, setting, new_days(since(run, paths, known, stints[0], until), binary))
+    if anew or state and limits(state) != limits(fresh):
+        state, days = fresh, new_days(since(run, paths, known, stints[0], until), binary)
+    state = told_of(state or fresh, days, setting)
+    db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
+    before = before_state(run, paths, conf, known, setting, anew)
+    if before:
+        before = told_of(before, new_days(since(run, paths, known, deployment, until), binary) if anew else news, setting)
+        db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
+    db.mark_fed(run.db, paths.name, known.live.number, until)
+    return state
+
+
+def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Setting) -> sequential.State:
+    for day in days:
+        state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
+    return state
+
+
+def tell_the_stint_before(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Setting, days: Iterable[Day]) -> None:
+    """Late labels of what the live version predicted before it was replaced: they speak of that time, and not of the one since it came back."""
+    stint = next((each for each in reversed(known.deployments[:-1]) if each.version == known.live.number), None)
+    state = told_state(run, paths, stint.number) if stint else None
+    if state:
+        db.set_detector_state(run.db, paths.name, stint.number, "live", told_of(state, days, setting).to_json())
+
+
+def unbroken(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Setting) -> list[Deployment]:
+    """The deployments of the live version whose evidence counts together, the oldest first; each has been checked, but perhaps the last.
+
+    Who rolls back to a version that did well finds it as it was left. One that had dropped begins anew, or it would be
+    replaced again before it was seen what it does now.
+    """
+    found = [known.deployments[-1]]
+    for earlier in reversed(known.deployments[:-1]):
+        if earlier.version == known.live.number:
+            state = told_state(run, paths, earlier.number)
+            if state is None or sequential.decide(state, setting).verdict == "dropped":
+                break
+            found.insert(0, earlier)
+    return found
+
+
+def contradicted(rows) -> bool:
+    """Whether labels that were fed are others now, or fewer: what an hour has gained is then more or less than its new labels can bring."""
+    for row in rows:
+        labels, losses = row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"]
+        slack = 1e-9 * max(row["labels"], 1)  # sums of floats
+        if row["fed_labels"] and not (labels >= 0 and -slack <= losses <= labels + slack):
+            return True
+    return False
+
+
+def since(run: Run, paths: ModelPaths, known: Registry, deployment: Deployment, until: str) -> Iterator[dict]:
+    """The outcomes of the live version from the deployment on, as if none had been fed."""
+    rows = db.outcomes(run.db, paths.name, known.live.number, deployment.entry["time"][:13], until)
+    return ({**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in rows)
+
+
+def new_days(rows, binary: bool) -> Iterator[Day]:
+    """What each day of predictions has gained in labels since it was last fed; a correction alone is no new label. rows: by hour."""
+    for day, hours in itertools.groupby(rows, key=lambda row: row["hour"][:10]):
+        gained = [(row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"], row["squares"] - row["fed_squares"]) for row in hours]
+        labels, losses, squares = map(sum, zip(*gained))
+        if labels > 0:  # a correction beside new labels can push the sums out of what so many can have
+            losses = min(max(losses, 0.0), float(labels))
+            squares = losses if binary else min(max(squares, losses**2 / labels), losses)
+            yield Day(date.fromisoformat(day).toordinal(), labels, losses, squares)
+
+
+def first_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, days: Iterator[Day]) -> sequential.State:
+    """The test at a deployment: against the floor, and against the holdout or the first days where they ask for more; taught by the healthy days before."""
+    floor, reached = bounds.of_live(conf, known)
+    state = taught(run, paths, known, sequential.start(floor, reached, setting))
+    shown = bounds.of_first_days(conf, state, days, setting)
+    return state if shown is None else sequential.taught_by(sequential.start(floor, min(shown, reached or 1.0), setting), state)
+
+
+def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State) -> sequential.State:
+    before = told_state(run, paths, known.deployments[-1].number - 1)
+    return sequential.taught_by(state, before) if before else state
+
+
+def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, anew: bool) -> sequential.State | None:
+    """The test of the live version against what the one before it did in its last days; None where that had too few labels. anew: as it was at the deployment."""
+    deployment = known.deployments[-1]
+    told = told_state(run, paths, deployment.number, "before")
+    if told and not anew:
+        return told
+    days = last_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
+    unit = bounds.yardstick(conf, known, deployment.replaced) / bounds.yardstick(conf, known, known.live.number) if days and conf.task == "regression" else 1.0  # each version's losses are in its own
+    labels, losses = sum(day.labels for day in days), unit * sum(day.losses for day in days)
+    if labels < setting.minimum_labels:
+        return None
+    return taught(run, paths, known, sequential.start(min(max(sequential.upper_limit(min(losses, labels), labels), 1e-6), 1 - 1e-6), None, setting))
+
+
+def last_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
+    days: dict[str, list[float]] = {}
+    for row in db.outcomes(run.db, paths.name, version, "", "9999"):
+        sums = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
+        for i, name in enumerate(("labels", "losses", "squares")):
+            sums[i] += row[name]
+    return [Day(date.fromisoformat(day).toordinal(), *sums) for day, sums in sorted(days.items()) if sums[0] > 0][-LAST:]
+
+
+def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
+    told = db.detector_state(run.db, paths.name, deployment, against)
+    return sequential.State.from_json(told) if told and '"calm"' in told else None  # without: written by an older version of these scripts
+
+
+def limits(state: sequential.State) -> list[float]:
+    return [each.bound for each in state.references]
+
+
+def suspicious_days(state: sequential.State) -> tuple[Day, ...]:
+    """The days since when the evidence for a drop has been growing."""
+    return (*state.recent, *([state.today] if state.today else ()))[-(state.spell + 1):]
+
+
+def labels_under_suspicion(run: Run, paths: ModelPaths, known: Registry) -> int:
+    """The newest labels of the live version, from the day on since when the evidence for a drop has been growing."""
+    state = told_state(run, paths, known.deployments[-1].number)
+    if state is None:
+        return 0
+    return int(sum(day.labels for day in suspicious_days(state)))
+
+
+def sequential_setting(conf: Config) -> sequential.Setting:
+    return sequential.Setting(false_alarms_per_year=conf.monitor.false_alarms_per_year, minimum_labels=conf.monitor.min_labels)
