@@ -260,6 +260,7 @@ def test_a_copy_of_a_model_s_folder_is_told_from_the_model(trained):
     for script in ("train", "deploy", "check"):
         said = trained.run(script, code=3, MODEL="copy").stderr
         assert said.startswith(f"{script}: {words}rm -r models/copy/") and not trained.git("tag", "--list", "copy/*")
+    assert "a copy of cancer, or cancer renamed    next: make check MODEL=copy" in trained.run("status").stdout
     trained.run("train", MODEL="cancer")
     command = said.partition("new model: ")[2].strip()
     subprocess.run(["bash", "-c", command], cwd=trained.root, check=True)

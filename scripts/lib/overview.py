@@ -4,7 +4,7 @@ import re
 from collections import namedtuple
 from datetime import datetime, timedelta
 
-from lib import clock, db, git, schedule, versions
+from lib import audit, clock, db, git, schedule, versions
 from lib.errors import UserError
 from lib.files import ModelPaths
 from lib.runs import Run
@@ -91,6 +91,9 @@ def remark(run: Run, row, tagged: bool) -> tuple[str | None, str | None]:
         pointed = versions.live_number(ModelPaths(run.root, name))
     except UserError as error:
         return str(error), None
+    owner = audit.owner(audit.lines(ModelPaths(run.root, name).audit)) if newest is None and pointed else None
+    if owner not in (None, name):
+        return f"a copy of {owner}, or {owner} renamed", f"make check MODEL={name}"
     if newest is None and (pointed or tagged):
         return "something is live that metrics.db does not know" if pointed else "its versions are not restored here", f"make restore MODEL={name}"
     if newest is None:
