@@ -110,7 +110,7 @@ def live_template(trained_template, tmp_path_factory):
 
 def findings(project: Project, quick: bool = False, load: bool = True, tally=None) -> list:
     """What of the project's invariants does not hold, all models."""
-    from lib import db, invariants  , model_names# not above: `make bench-stream` imports this file, and lib from another folder
+    from lib import db, invariants, model_names  # not above: `make bench-stream` imports this file, and lib from another folder
     from lib.files import ModelPaths
     from lib.soundness import Tally
     connection = db.connect(project.root / "metrics.db")

@@ -183,30 +183,85 @@ def test_labels_that_are_taken_out_or_no_longer_matured_are_no_evidence_any_more
     live.run("retrain")
 
 
+def told(project, deployment):
+    return json.loads(project.sql("SELECT state FROM detector WHERE deployment = ? AND against = 'live'", deployment)[0][0])
+
+
+def days_on(days):
+    return (datetime.now(timezone.utc) + timedelta(days=days)).isoformat()
+
+
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("labels_first", [True, False])
+@pytest.mark.parametrize("wrong, code", [(0, 0), (200, 3)])
 @pytest.mark.parametrize("command, options", [("deploy", {"VERSION": 1}), ("rollback", {})])
-def test_what_a_person_makes_live_is_judged_by_what_it_does_from_then_on(live, command, options):
-    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
-    live.run("check")
+def test_late_labels_count_when_a_version_comes_back_whether_they_come_before_or_after_it(live, checked, labels_first, wrong, code, command, options):
+    if checked:
+        live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
+        live.run("check")
     live.run("train", FORCE=1)
     live.run("deploy")
-    live.run("label", CSV=outcomes(live, 1, wrong=300))  # late, of what v1 said before it was replaced
-    later = (datetime.now(timezone.utc) + timedelta(days=5)).isoformat()
-    live.run(command, LEAN_NOW=later, **options)
-    for _ in range(2):
-        assert "cancer v1: not enough labels since it went live yet: 300 labels" in live.run("retrain", LEAN_NOW=later).stdout
-    assert live.sql("SELECT version FROM production WHERE model = 'cancer'") == [(1,)]
+    for step in range(2):
+        if labels_first == (step == 0):
+            live.run("label", CSV=outcomes(live, 1, wrong=wrong, rows=slice(100, 300)))
+        else:
+            live.run(command, LEAN_NOW=days_on(5), **options)
+    live.run("check", code=code, LEAN_NOW=days_on(5))
+    assert f", {300 if checked else 200} labels for 300 matured" in (said := live.run("check", code=code, LEAN_NOW=days_on(5)).stdout) and said.endswith(": dropped\n" if code else ": healthy\n")
 
 
-def test_late_labels_of_a_good_time_count_when_the_version_comes_back(live):
-    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
-    live.run("check")
+def test_a_version_whose_drop_was_seen_begins_anew_and_late_labels_of_that_time_are_of_that_time(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=150, rows=slice(0, 150)))
+    live.run("check", code=3)
     live.run("train", FORCE=1)
     live.run("deploy")
+    live.run("rollback", LEAN_NOW=days_on(5))
+    for labels in (150, 300):
+        for _ in range(2):
+            assert f"cancer v1: not enough labels since it went live yet: {labels} labels for 300 " in live.run("check", LEAN_NOW=days_on(6)).stdout
+        live.run("label", CSV=outcomes(live, 1, wrong=150, rows=slice(150, 300)))
+    live.run("predict", CSV=world(live, 2), LEAN_NOW=days_on(5.5), OUT=live.root.parent / "answers-2.csv")
+    live.run("label", CSV=outcomes(live, 2))
+    assert re.search(r" on the 300 labels since \d{4}-\d\d-\d\d, 600 labels for 600 .*: healthy\n", live.run("check", LEAN_NOW=days_on(6)).stdout)
+    assert told(live, 3)["labels"] == 300
+
+
+def test_what_matures_later_than_a_version_comes_back_is_told_once(live):
+    path = live.root / "models/cancer/model.toml"
+    text = path.read_text()
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 100)))
+    live.run("check", LEAN_NOW=days_on(1))
+    live.run("train", FORCE=1)
+    live.run("deploy")
+    live.run("rollback", LEAN_NOW=days_on(5))
+    live.run("check", LEAN_NOW=days_on(5))
+    path.write_text(text + '\n[monitor]\nmatures = "30d"\n')
+    assert ": not enough labels yet: 0 labels for 0 matured" in live.run("check", LEAN_NOW=days_on(6)).stdout
+    path.write_text(text)
     live.run("label", CSV=outcomes(live, 1))
-    later = (datetime.now(timezone.utc) + timedelta(days=5)).isoformat()
-    live.run("rollback", LEAN_NOW=later)
-    for _ in range(2):
-        assert ", 300 labels for 300 matured predictions (100.0%), floor 0.9" in (said := live.run("check", LEAN_NOW=later).stdout) and said.endswith(": healthy\n")
+    assert live.run("check", LEAN_NOW=days_on(7)).stdout.endswith(": healthy\n")
+    assert told(live, 3)["labels"] == 300
+
+
+def test_predictions_dated_before_the_version_went_live_are_its_own(live):
+    """Logs that a person filled in by hand, or a clock that was set: there is nobody else's they could be."""
+    log, = (live.root / "data/cancer/predictions").glob("*.csv")
+    dated = log.with_name("2026-01-05.csv")
+    dated.write_text(re.sub(r",\d{4}-\d\d-\d\dT", ",2026-01-05T", log.read_text()))
+    log.unlink()
+    live.run("label", CSV=outcomes(live, 1, wrong=150))
+    assert live.run("check", code=3).stdout.endswith(": dropped\n")
+
+
+def test_a_record_that_was_lost_after_a_version_came_back_has_its_evidence_again(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=200))
+    live.run("train", FORCE=1)
+    live.run("deploy", FORCE=1)
+    live.run("rollback", LEAN_NOW=days_on(5))
+    assert live.run("check", code=3, LEAN_NOW=days_on(5)).stdout.endswith(": dropped\n")
+    (live.root / "metrics.db").unlink()
+    live.run("restore")
+    assert live.run("check", code=3, LEAN_NOW=days_on(5)).stdout.endswith(": dropped\n")
 
 
 def test_another_task_is_refused_while_a_version_of_the_first_is_live(live):

@@ -13,30 +13,37 @@ from lib.wobble import Day
 LAST = 14  # days with labels that say how good the version before was
 
 
-def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, until: str) -> sequential.State:
-    """The test of the live version, told of all outcomes of predictions made before the hour `until`; and what it was told, on record.
+def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, until: str) -> tuple[sequential.State, str]:
+    """The test of the live version, told of its outcomes until the hour `until`, and the hour since when they count; what it was told goes on record.
 
-    Each label is told once. Where some that it was told of are others now, or no longer there, all is told anew.
+    Each label is told once, whenever it comes. Where some that it was told of are others now, or no longer there, all is told anew.
     """
     deployment, binary = known.deployments[-1], conf.task == "classification"
     unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
     anew = contradicted(unfed) or db.fed_from(run.db, paths.name, known.live.number, until)
-    begun = deployment.entry["time"][:13]
-    tell_the_stint_before(run, paths, known, setting, new_days([row for row in unfed if row["hour"] < begun], binary))
-    news = list(new_days([row for row in unfed if row["hour"] >= begun], binary))
+
+    def all_days(begun: str) -> Iterator[Day]:
+        return new_days(since(run, paths, known, begun, until), binary)
+
+    def news(begun: str) -> Iterator[Day]:
+        return new_days((row for row in unfed if row["hour"] >= begun), binary)
+
     stints = unbroken(run, paths, known, setting)
-    state, days = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None), news
-    fresh = first_state(run, paths, conf, known, setting, new_days(since(run, paths, known, stints[0], until), binary))
-    if anew or state and limits(state) != limits(fresh):
-        state, days = fresh, new_days(since(run, paths, known, stints[0], until), binary)
-    state = told_of(state or fresh, days, setting)
+    begun = beginning(known, stints[0])
+    told = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None)
+    fresh = first_state(run, paths, conf, known, setting, all_days(begun))
+    if told and not anew and limits(told) == limits(fresh):
+        state = told_of(told, news(begun), setting)
+    else:
+        state = told_of(fresh, all_days(begun), setting)
     db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
-    before = before_state(run, paths, conf, known, setting, anew)
+    own, told = beginning(known, deployment), told_state(run, paths, deployment.number, "before")
+    before = told if told and not anew else before_state(run, paths, conf, known, setting)
     if before:
-        before = told_of(before, new_days(since(run, paths, known, deployment, until), binary) if anew else news, setting)
+        before = told_of(before, news(own) if before is told else all_days(own), setting)
         db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
     db.mark_fed(run.db, paths.name, known.live.number, until)
-    return state
+    return state, begun
 
 
 def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Setting) -> sequential.State:
@@ -45,28 +52,26 @@ def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Se
     return state
 
 
-def tell_the_stint_before(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Setting, days: Iterable[Day]) -> None:
-    """Late labels of what the live version predicted before it was replaced: they speak of that time, and not of the one since it came back."""
-    stint = next((each for each in reversed(known.deployments[:-1]) if each.version == known.live.number), None)
-    state = told_state(run, paths, stint.number) if stint else None
-    if state:
-        db.set_detector_state(run.db, paths.name, stint.number, "live", told_of(state, days, setting).to_json())
-
-
 def unbroken(run: Run, paths: ModelPaths, known: Registry, setting: sequential.Setting) -> list[Deployment]:
-    """The deployments of the live version whose evidence counts together, the oldest first; each has been checked, but perhaps the last.
+    """The deployments of the live version whose evidence counts together, the oldest first.
 
-    Who rolls back to a version that did well finds it as it was left. One that had dropped begins anew, or it would be
-    replaced again before it was seen what it does now.
+    Who rolls back to a version finds it as it was left, and what is learnt later of that time counts as well. One whose
+    drop a check has seen begins anew, or it would be replaced again before it was seen what it does now.
     """
     found = [known.deployments[-1]]
     for earlier in reversed(known.deployments[:-1]):
         if earlier.version == known.live.number:
             state = told_state(run, paths, earlier.number)
-            if state is None or sequential.decide(state, setting).verdict == "dropped":
+            if state and sequential.decide(state, setting).verdict == "dropped":
                 break
             found.insert(0, earlier)
     return found
+
+
+def beginning(known: Registry, stint: Deployment) -> str:
+    """The hour from which on the predictions of a version belong to this deployment of it, or to a later one; "" for its first."""
+    again = any(earlier.version == stint.version and earlier.number < stint.number for earlier in known.deployments)
+    return stint.entry["time"][:13] if again else ""
 
 
 def contradicted(rows) -> bool:
@@ -79,10 +84,10 @@ def contradicted(rows) -> bool:
     return False
 
 
-def since(run: Run, paths: ModelPaths, known: Registry, deployment: Deployment, until: str) -> Iterator[dict]:
-    """The outcomes of the live version from the deployment on, as if none had been fed."""
-    rows = db.outcomes(run.db, paths.name, known.live.number, deployment.entry["time"][:13], until)
-    return ({**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0} for row in rows)
+def since(run: Run, paths: ModelPaths, known: Registry, begun: str, until: str) -> Iterator[dict]:
+    """The outcomes of the live version from the hour on, as if none had been fed; but of that hour itself, which a deployment before shares, only the news."""
+    for row in db.outcomes(run.db, paths.name, known.live.number, begun, until):
+        yield dict(row) if row["hour"] == begun else {**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0}
 
 
 def new_days(rows, binary: bool) -> Iterator[Day]:
@@ -109,12 +114,9 @@ def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State
     return sequential.taught_by(state, before) if before else state
 
 
-def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, anew: bool) -> sequential.State | None:
-    """The test of the live version against what the one before it did in its last days; None where that had too few labels. anew: as it was at the deployment."""
+def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting) -> sequential.State | None:
+    """The test, at its deployment, of the live version against what the one before it did in its last days; None where that had too few labels."""
     deployment = known.deployments[-1]
-    told = told_state(run, paths, deployment.number, "before")
-    if told and not anew:
-        return told
     days = last_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
     unit = bounds.yardstick(conf, known, deployment.replaced) / bounds.yardstick(conf, known, known.live.number) if days and conf.task == "regression" else 1.0  # each version's losses are in its own
     labels, losses = sum(day.labels for day in days), unit * sum(day.losses for day in days)

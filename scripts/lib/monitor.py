@@ -94,26 +94,26 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
     """The sequential test: it is told what is new since the last check, by day; then its verdict."""
     setting, binary = evidence.sequential_setting(conf), conf.task == "classification"
     with db.transaction(run.db):
-        state = evidence.feed(run, paths, conf, known, setting, until)
+        state, begun = evidence.feed(run, paths, conf, known, setting, until)
     decision = sequential.decide(state, setting)
     bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(evidence.limits(state))
     floor = 1 - bound if binary else float(f"{bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number):.12g}")  # the limit that was named, not one a bit beside it
     first = date.fromordinal(min(day.number for day in evidence.suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
-    figures = recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), first)
+    figures = recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), max(first, begun))
     return Figures(*figures, floor, decision.statistic, decision.limit, decision.verdict if figures[0] is not None else "unknown")
 
 
 def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float | None, float | None, float | None, str | None, int]:
     """Accuracy or mae over the last days that have labels, with its 95 % interval, since when, and how many labels that is.
 
-    labelled: the hours that have labels, the newest first. first: the day since when a drop is suspected, which then is the
-    first of them. Whoever is told of a drop is not told of the good days before it; days chosen for being bad look a little
-    worse than they were.
+    labelled: the hours that have labels, the newest first. first: the hour since when they count, or the day since when a
+    drop is suspected, which then is the first of them. Whoever is told of a drop is not told of the good days before it;
+    days chosen for being bad look a little worse than they were.
     """
     days, chosen, beginning = [], [], None
     for row in labelled:
         day = row["hour"][:10]
-        if day < first or len(days) == RECENT and day != days[-1]:
+        if row["hour"] < first or len(days) == RECENT and day != days[-1]:
             beginning = days[-1] if days else None
             break
         days += [day] if day not in days[-1:] else []
