@@ -19,6 +19,7 @@ def work(run: Run) -> int:
     number = run.version()
     known = registry.trusted(run, paths)
     version = known.live if number is None and known.live else known.chosen(number, paths.name)
+    versions.refuse_other_task(version, conf.task)
     source = run.path("CSV") if run.options["CSV"] else None
     if source:
         csvfile.read_header(source)

@@ -267,8 +267,8 @@ def test_a_record_that_was_lost_after_a_version_came_back_has_its_evidence_again
 def test_another_task_is_refused_while_a_version_of_the_first_is_live(live):
     path = live.root / "models/cancer/model.toml"
     path.write_text('task = "regression"\ntarget = "mean radius"\n[train]\nestimator = "sklearn.linear_model.Ridge"\n[columns]' + path.read_text().partition("[columns]")[2])
-    words = 'cancer v1 is live, a classification, and model.toml says task = "regression". Put the task back, or make a model of its own of it: make new MODEL=another-name CSV= TARGET=\n'
-    for script, options in (("check", {}), ("label", {"CSV": outcomes(live, 1)}), ("train", {}), ("retrain", {})):
+    words = 'cancer v1 is a classification, and model.toml says task = "regression". Put the task back, or make a model of its own of it: make new MODEL=another-name CSV= TARGET=\n'
+    for script, options in (("check", {}), ("label", {"CSV": outcomes(live, 1)}), ("train", {}), ("retrain", {}), ("evaluate", {})):
         assert live.run(script, code=2, MODEL="cancer", **options).stderr.endswith(words)
 
 
@@ -512,6 +512,8 @@ def test_the_webhook_gets_each_alert_once_and_a_dead_one_loses_none(live, webhoo
     live.run("label", CSV=outcomes(live, 1, wrong=150))
     done = live.run("check", code=3, WEBHOOK_URL="http://127.0.0.1:9/secret")
     assert "warning: the webhook did not take 1 alert(s): ConnectionRefusedError. The next command tries again." in done.stderr
+    for address, problem in {"file:///etc/hostname": "its address begins with neither http:// nor https://", "http://": "URLError", "http://[": "ValueError"}.items():
+        assert f"did not take 1 alert(s): {problem}. The next" in live.run("check", code=3, WEBHOOK_URL=address).stderr
     Webhook.answer = 500
     assert "it answered 500" in live.run("check", code=3, WEBHOOK_URL=webhook).stderr
     tomorrow = (datetime.now(timezone.utc) + timedelta(hours=25)).isoformat()
@@ -520,7 +522,7 @@ def test_the_webhook_gets_each_alert_once_and_a_dead_one_loses_none(live, webhoo
     live.run("check", code=3, WEBHOOK_URL=webhook)
     live.run("check", code=3, WEBHOOK_URL=webhook)
     assert len(Webhook.got) == 4 and Webhook.got[2]["text"].startswith("cancer: cancer v1: accuracy 0.")
-    assert live.sql("SELECT kind, attempts, delivered IS NOT NULL, resolved IS NOT NULL FROM alerts") == [("dropped", 4, 1, 0), ("webhook", 1, 1, 1)]
+    assert live.sql("SELECT kind, attempts, delivered IS NOT NULL, resolved IS NOT NULL FROM alerts") == [("dropped", 7, 1, 0), ("webhook", 1, 1, 1)]
     everything = "".join(path.read_text(errors="replace") for path in [live.root / "metrics.db", live.root / "models/cancer/audit.jsonl"])
     assert "/secret" not in everything
 

@@ -259,7 +259,9 @@ def test_a_copy_of_a_model_s_folder_is_told_from_the_model(trained):
     words = "models/copy/audit.jsonl is the audit of the model cancer. If the folder was renamed, give it its name back. If it was copied, only model.toml and features.py belong to the new model: "
     for script in ("train", "deploy", "check"):
         said = trained.run(script, code=3, MODEL="copy").stderr
-        assert said.startswith(f"{script}: {words}rm -r models/copy/") and not trained.git("tag", "--list", "copy/*")
+        assert said.startswith(f"{script}: {words}rm -rf models/copy/") and not trained.git("tag", "--list", "copy/*")
+    (trained.root / "models/copy/production").unlink(missing_ok=True)  # what the proposed command takes away need not all be there
+    assert [line for line in trained.run("verify", code=3, MODEL="copy").stdout.splitlines() if "audit" in line and "checked" not in line] == ["copy: " + said.removeprefix("check: ").strip()]
     assert "a copy of cancer, or cancer renamed    next: make check MODEL=copy" in trained.run("status").stdout
     trained.run("train", MODEL="cancer")
     command = said.partition("new model: ")[2].strip()

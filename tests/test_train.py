@@ -260,7 +260,22 @@ def test_code_that_is_changed_during_a_training_makes_no_version(trained):
     (trained.root / "models/cancer/features.py").write_text("rowwise = True\n\n\ndef build(rows):\n    open('scripts/lib/scores.py', 'a').write('# edited\\n')\n    return rows\n")
     done = trained.run("train", code=1)
     assert done.stderr.endswith("train: scripts/lib/scores.py was changed during the training, so its tag could not hold the code that ran. Type it again.\n")
-    assert trained.git("tag", "--list", "cancer/v3") == "" and not (trained.root / "models/cancer/v3").exists()
+    assert trained.git("tag", "--list", "cancer/v3") == "" and not [*(trained.root / "models/cancer").glob("*v3")]
+
+
+def test_a_features_file_that_comes_back_during_a_training_is_not_in_its_tag(trained):
+    """It is in HEAD, is not there when the training begins, and is put back by the estimator that is being fitted."""
+    features = trained.root / "models/cancer/features.py"
+    features.write_text("rowwise = True\n\n\ndef build(rows):\n    return rows\n")
+    trained.git("add", str(features))
+    trained.git("commit", "-qm", "features")
+    features.unlink()
+    (trained.root / "sklearn_mine.py").write_text("import subprocess\nfrom sklearn.linear_model import LogisticRegression\n\n\nclass Restoring(LogisticRegression):\n"
+                                          "    def fit(self, *rows):\n        subprocess.run(['git', 'checkout', '-q', 'models/cancer/features.py'], check=True)\n        return super().fit(*rows)\n")
+    edit(trained, "sklearn.linear_model.LogisticRegression", "sklearn_mine.Restoring")
+    trained.run("train", PYTHONPATH=str(trained.root))
+    assert features.exists() and trained.git("ls-tree", "-r", "--name-only", "cancer/v3", "models/cancer").split() == [
+        f"models/cancer/{name}" for name in sorted(["model.toml", *(f"v3/{name}" for name in os.listdir(trained.root / "models/cancer/v3"))])]
 
 
 def test_a_killed_registration_is_swept_up_by_the_next_command(trained):

@@ -132,14 +132,16 @@ def send(url: str, text: str) -> str | None:
 
 
 def post(url: str, text: str) -> str | None:
-    import http.client
     import urllib.error
     import urllib.request
+    if not url.lower().startswith(("http://", "https://")):
+        return "its address begins with neither http:// nor https://"
     try:
         request = urllib.request.Request(url, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             return None if 200 <= answer.status < 300 else f"it answered {answer.status}"
     except urllib.error.HTTPError as error:
         return f"it answered {error.code}"
-    except (OSError, ValueError, http.client.HTTPException) as error:  # its text could hold the address, which is a secret
-        return type(getattr(error, "reason", error)).__name__
+    except Exception as error:  # whatever it is, the alert waits; its text could hold the address, which is a secret
+        cause = getattr(error, "reason", None)
+        return type(cause if isinstance(cause, Exception) else error).__name__

@@ -84,6 +84,10 @@ def history(paths: ModelPaths, connection: sqlite3.Connection, known: Registry, 
     if not paths.audit.exists() and (known.lines or head[0]):
         yield Breach(paths.name, f"{paths.audit} is gone. {registry.bring_back_audit(paths).partition('&& ')[2]} brings back what the tags carry of it.")
         return
+    another = registry.audit_of_another(paths, lines)
+    if another:
+        yield Breach(paths.name, another)
+        return
     for fault in registry.audit_faults(lines, known, head):
         yield Breach(paths.name, f"{paths.audit}: {fault}. {registry.bring_back_audit(paths)}")
     for line in audit.awaited(lines, known.lines):

@@ -92,13 +92,21 @@ def check_audit(connection, paths: ModelPaths, registry: Registry, head: tuple[i
     if not paths.audit.exists():
         return
     found = audit.lines(paths.audit)
-    owner = audit.owner(found)
-    if owner not in (None, paths.name):
-        raise Refused(f"{paths.audit.relative_to(paths.root)} is the audit of the model {owner}. If the folder was renamed, give it its name back. "
-                      f"If it was copied, only model.toml and features.py belong to the new model: rm -r models/{paths.name}/{{v*,production,audit.jsonl}} data/{paths.name}")
+    another = audit_of_another(paths, found)
+    if another:
+        raise Refused(another)
     told = audit_faults(found, registry, head or db.audit_head(connection, paths.name))
     if told:
         raise Refused(f"{paths.audit.relative_to(paths.root)}: {told[0]}{f' (and {len(told) - 1} more; see: make verify)' if len(told) > 1 else ''}. {bring_back_audit(paths)}")
+
+
+def audit_of_another(paths: ModelPaths, lines: list[bytes]) -> str | None:
+    """What to do where the model's folder is that of another one, copied or renamed; else None."""
+    owner = audit.owner(lines)
+    if owner in (None, paths.name):
+        return None
+    return (f"{paths.audit.relative_to(paths.root)} is the audit of the model {owner}. If the folder was renamed, give it its name back. "
+            f"If it was copied, only model.toml and features.py belong to the new model: rm -rf models/{paths.name}/{{v*,production,audit.jsonl}} data/{paths.name}")
 
 
 def audit_faults(lines: list[bytes], registry: Registry, head: tuple[int, str]) -> list[str]:
@@ -239,7 +247,7 @@ def publish(run: Run, paths: ModelPaths, number: int, staged: Path, facts: dict,
     inside = f"models/{paths.name}/v{number}"
     stored = {f"{inside}/{name}": manifest["files"][name] for name in versions.STORED}
     stored |= {f"data/{paths.name}/train/{part['name']}": part["sha256"] for part in manifest["parts"]}
-    frozen = {f"models/{paths.name}/{path.name}": f"{inside}/{path.name}" for path in (paths.config, paths.features) if path.name in manifest["files"]}
+    frozen = {f"models/{paths.name}/{path.name}": f"{inside}/{path.name}" if path.name in manifest["files"] else None for path in (paths.config, paths.features)}
     lfs.configure(paths.root)
     from lib.progress import Progress
     with Progress(f"storing {tag}"):

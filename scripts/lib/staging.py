@@ -26,10 +26,9 @@ def register(run: Run, paths: ModelPaths, known: tags.Registry, candidate: Candi
     facts = facts_of(candidate, why)
     manifest = {"model": paths.name, "version": number, "created": clock.now(), "script": run.script, "run": run.uuid, "inputs": vars(inputs), **circumstances(candidate, found), **facts}
     content |= {"card.md": card.write(manifest, candidate, inputs).encode(), "baseline.json": profiled.result()}
-    staged = stage(paths, manifest, content)
     check_reload(candidate, fitted, content)
     fingerprints.refuse_other_code(paths, inputs)
-    return registry.publish(run, paths, number, staged, facts, known.newest)
+    return registry.publish(run, paths, number, stage(paths, manifest, content), facts, known.newest)
 
 
 def final_pipeline(candidate: Candidate):

@@ -11,12 +11,12 @@ from lib.errors import Failed
 PROJECT = (".gitattributes", ".gitignore", ".ci", "Makefile", "README.md", "crontab.txt", "requirements.txt", "scripts", "tests")
 
 
-def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str], copies: dict[str, str], before: str | None = None) -> git.Tag:
+def add_version(root: Path, tag: str, message: str, paths: list[str], contents: dict[str, str], copies: dict[str, str | None], before: str | None = None) -> git.Tag:
     """Publish the working tree's code and the given paths as an annotated tag on top of HEAD; touches no branch and no index.
 
     contents: path -> sha256 of what must be in Git LFS; raises Failed, before the tag exists, if one is not. before: a tag that
     may have some of it: what it has is not read again, so that a version costs what is new in it. copies: path -> which of the
-    paths it is to be the same as, whatever lies there in the working tree by now.
+    paths it is to be the same as, or None that it is not to be there, whatever lies there in the working tree by now.
     """
     base = git.head(root)
     with private_index(root, tag.partition("/")[0]) as index:
@@ -28,8 +28,9 @@ def add_version(root: Path, tag: str, message: str, paths: list[str], contents: 
             git.run(root, "add", "--", *(name for name in PROJECT if (root / name).exists()), env=env)
         known = stored_already(root, before, contents) if before else {}
         git.run(root, "add", "-f", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(path for path in paths if path not in known).encode(), env=env)
-        entries = dict(reversed(entry.split("\t")) for entry in git.run(root, "ls-files", "-s", "-z", "--", *copies.values(), env=env).decode().split("\0")[:-1])
-        rows = [*known.values(), *(f"{entries[same]}\t{path}" for path, same in copies.items())]
+        entries = dict(reversed(entry.split("\t")) for entry in git.run(root, "ls-files", "-s", "-z", "--", *filter(None, copies.values()), env=env).decode().split("\0")[:-1])
+        gone = "0 " + "0" * len(next(iter(entries.values())).split()[1])  # mode 0 takes a path out of an index
+        rows = [*known.values(), *(f"{entries[same] if same else gone}\t{path}" for path, same in copies.items())]
         git.run(root, "update-index", "-z", "--index-info", stdin="".join(f"{row}\0" for row in rows).encode(), env=env)
         check_pointers(root, contents, env)
         os.utime(index, (time.time() + 10,) * 2)  # files as young as the index would be read, and cleaned, once more

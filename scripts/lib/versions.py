@@ -25,7 +25,7 @@ def refuse_other_task(version: Version | None, task: str) -> None:
     """UserError if the version answers another kind of question than model.toml has now: accuracies and errors are no figures of one model."""
     if version and ("mae" in version.entry) != (task == "regression"):
         was = "classification" if task == "regression" else "regression"
-        raise UserError(f'{version.name} is live, a {was}, and model.toml says task = "{task}". Put the task back, or make a model of its own of it: make new MODEL=another-name CSV= TARGET=')
+        raise UserError(f'{version.name} is a {was}, and model.toml says task = "{task}". Put the task back, or make a model of its own of it: make new MODEL=another-name CSV= TARGET=')
 
 
 def live_number(paths: ModelPaths) -> int | None:
