@@ -1,4 +1,5 @@
 """How wrong the live version may be: the floor that a person named, and what was reached when a person last deployed."""
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -105,7 +106,11 @@ def of_first_days(conf: Config, state: sequential.State, days: Iterable[Day], se
 
     state: of the test at the deployment. The limit is set once: an average that went on with the days would follow a slow decline.
     """
-    for day in days:
+    days = iter(days)
+    first = list(itertools.islice(days, setting.window + 1))
+    if len(first) <= setting.window:  # the last of them is open still
+        return None
+    for day in itertools.chain(first, days):
         state = sequential.update(state, day.number, day.labels, day.losses, day.squares, setting)
         if len(state.recent) == setting.window:
             return tolerated(conf, sequential.decide(replace(state, today=None), setting).high)

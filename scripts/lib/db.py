@@ -278,19 +278,23 @@ def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, bounds
         "corrections = corrections + excluded.corrections, error_squares = error_squares + excluded.error_squares, bound = excluded.bound", [(model, metric, bounds.get(row[0]), *row) for row in rows])
 
 
-def outcomes(connection: sqlite3.Connection, model: str, version: int, since: str, until: str) -> Iterator[sqlite3.Row]:
-    """By hour, those of predictions made from `since` on and before `until`, read as they are asked for."""
-    return iter(connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour >= ? AND hour < ? ORDER BY hour", (model, version, since, until)))
+def outcomes(connection: sqlite3.Connection, model: str, version: int, begun: str, until: str) -> Iterator[tuple[str, int, float, float]]:
+    """(hour, labels, losses, squares) of predictions made from the hour `begun` on and before `until`, read as they are asked for.
+
+    A deployment that began within an hour shares it with an earlier one: of that hour only what the sequential test was not told.
+    """
+    return iter(connection.execute("SELECT hour, labels - fed_labels * (hour = ?3), losses - fed_losses * (hour = ?3), squares - fed_squares * (hour = ?3) FROM outcomes "
+                                   "WHERE model = ?1 AND version = ?2 AND hour >= ?3 AND hour < ?4 ORDER BY hour", (model, version, begun, until)))
 
 
 def unfed_outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:
-    """Of these, the hours that are other than the sequential test was told."""
+    """The hours that are other than the sequential test was told."""
     return connection.execute(f"SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? AND {UNFED} ORDER BY hour", (model, version, until)).fetchall()
 
 
 def labelled_hours(connection: sqlite3.Connection, model: str, version: int, until: str) -> Iterator[sqlite3.Row]:
     """Those that have labels, the newest first, read as they are asked for: whoever wants the last days need not wait for years."""
-    return iter(connection.execute("SELECT * FROM outcomes WHERE model = ? AND version = ? AND hour < ? AND labels > 0 ORDER BY hour DESC", (model, version, until)))
+    return iter(connection.execute("SELECT hour, labels, losses, errors, error_squares FROM outcomes WHERE model = ? AND version = ? AND hour < ? AND labels > 0 ORDER BY hour DESC", (model, version, until)))
 
 
 def outcome_totals(connection: sqlite3.Connection, model: str, version: int, until: str) -> tuple[int, int, float, int]:

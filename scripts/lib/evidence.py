@@ -19,14 +19,15 @@ def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: se
     Each label is told once, whenever it comes. Where some that it was told of are others now, or no longer there, all is told anew.
     """
     deployment, binary = known.deployments[-1], conf.task == "classification"
-    unfed = db.unfed_outcomes(run.db, paths.name, known.live.number, until)
-    anew = contradicted(unfed) or db.fed_from(run.db, paths.name, known.live.number, until)
+    of_live = run.db, paths.name, known.live.number
+    unfed = db.unfed_outcomes(*of_live, until)
+    anew = contradicted(unfed) or db.fed_from(*of_live, until)
 
     def all_days(begun: str) -> Iterator[Day]:
-        return new_days(since(run, paths, known, begun, until), binary)
+        return by_day(db.outcomes(*of_live, begun, until), binary)
 
     def news(begun: str) -> Iterator[Day]:
-        return new_days((row for row in unfed if row["hour"] >= begun), binary)
+        return by_day(((row["hour"], *gained(row)) for row in unfed if row["hour"] >= begun), binary)
 
     stints = unbroken(run, paths, known, setting)
     begun = beginning(known, stints[0])
@@ -42,7 +43,7 @@ def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: se
     if before:
         before = told_of(before, news(own) if before is told else all_days(own), setting)
         db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
-    db.mark_fed(run.db, paths.name, known.live.number, until)
+    db.mark_fed(*of_live, until)
     return state, begun
 
 
@@ -74,27 +75,25 @@ def beginning(known: Registry, stint: Deployment) -> str:
     return stint.entry["time"][:13] if again else ""
 
 
-def contradicted(rows) -> bool:
+def gained(row: db.Row) -> tuple[int, float, float]:
+    """The labels, losses and squares of an hour that the test was not told of."""
+    return row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"], row["squares"] - row["fed_squares"]
+
+
+def contradicted(rows: list[db.Row]) -> bool:
     """Whether labels that were fed are others now, or fewer: what an hour has gained is then more or less than its new labels can bring."""
     for row in rows:
-        labels, losses = row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"]
+        labels, losses, _ = gained(row)
         slack = 1e-9 * max(row["labels"], 1)  # sums of floats
         if row["fed_labels"] and not (labels >= 0 and -slack <= losses <= labels + slack):
             return True
     return False
 
 
-def since(run: Run, paths: ModelPaths, known: Registry, begun: str, until: str) -> Iterator[dict]:
-    """The outcomes of the live version from the hour on, as if none had been fed; but of that hour itself, which a deployment before shares, only the news."""
-    for row in db.outcomes(run.db, paths.name, known.live.number, begun, until):
-        yield dict(row) if row["hour"] == begun else {**dict(row), "fed_labels": 0, "fed_losses": 0.0, "fed_squares": 0.0}
-
-
-def new_days(rows, binary: bool) -> Iterator[Day]:
-    """What each day of predictions has gained in labels since it was last fed; a correction alone is no new label. rows: by hour."""
-    for day, hours in itertools.groupby(rows, key=lambda row: row["hour"][:10]):
-        gained = [(row["labels"] - row["fed_labels"], row["losses"] - row["fed_losses"], row["squares"] - row["fed_squares"]) for row in hours]
-        labels, losses, squares = map(sum, zip(*gained))
+def by_day(hours: Iterable[tuple[str, int, float, float]], binary: bool) -> Iterator[Day]:
+    """Labels, losses and squares of losses by the day; a correction alone is no new label. hours: in their order."""
+    for day, rows in itertools.groupby(hours, key=lambda row: row[0][:10]):
+        labels, losses, squares = (sum(each) for each in list(zip(*rows))[1:])
         if labels > 0:  # a correction beside new labels can push the sums out of what so many can have
             losses = min(max(losses, 0.0), float(labels))
             squares = losses if binary else min(max(squares, losses**2 / labels), losses)
@@ -117,7 +116,7 @@ def taught(run: Run, paths: ModelPaths, known: Registry, state: sequential.State
 def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting) -> sequential.State | None:
     """The test, at its deployment, of the live version against what the one before it did in its last days; None where that had too few labels."""
     deployment = known.deployments[-1]
-    days = last_days(run, paths, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
+    days = last_days(run, paths, conf, deployment.replaced) if deployment.replaced and deployment.action != "rollback" else []
     unit = bounds.yardstick(conf, known, deployment.replaced) / bounds.yardstick(conf, known, known.live.number) if days and conf.task == "regression" else 1.0  # each version's losses are in its own
     labels, losses = sum(day.labels for day in days), unit * sum(day.losses for day in days)
     if labels < setting.minimum_labels:
@@ -125,13 +124,8 @@ def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, set
     return taught(run, paths, known, sequential.start(min(max(sequential.upper_limit(min(losses, labels), labels), 1e-6), 1 - 1e-6), None, setting))
 
 
-def last_days(run: Run, paths: ModelPaths, version: int) -> list[Day]:
-    days: dict[str, list[float]] = {}
-    for row in db.outcomes(run.db, paths.name, version, "", "9999"):
-        sums = days.setdefault(row["hour"][:10], [0, 0.0, 0.0])
-        for i, name in enumerate(("labels", "losses", "squares")):
-            sums[i] += row[name]
-    return [Day(date.fromisoformat(day).toordinal(), *sums) for day, sums in sorted(days.items()) if sums[0] > 0][-LAST:]
+def last_days(run: Run, paths: ModelPaths, conf: Config, version: int) -> list[Day]:
+    return list(by_day(db.outcomes(run.db, paths.name, version, "", "9999"), conf.task == "classification"))[-LAST:]
 
 
 def told_state(run: Run, paths: ModelPaths, deployment: int, against: str = "live") -> sequential.State | None:
