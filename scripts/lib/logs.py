@@ -10,7 +10,7 @@ from lib.runs import Run
 
 LOGS = ("predictions", "labels")
 EDGE = 4096  # bytes at the start and before the offset that must be as they were
-CLOCK_TICK = 100_000_000  # nanoseconds: a file changed again within a tick of the clock that marks it may look unchanged
+CLOCK_TICK = 20_000_000  # nanoseconds: a file changed again within a tick of the clock that marks it (10 ms at most) may look unchanged
 
 
 def edges(path: Path, offset: int) -> str:
