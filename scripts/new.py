@@ -2,6 +2,7 @@
 
 make new MODEL=churn CSV=rows.csv TARGET=churned
 make new MODEL=demand CSV=rows.csv TARGET=sold ID=order TIME=day
+make new MODEL=houses CSV=rows.csv TARGET=price TIME=-     # no column is the time of a row, whatever it looks like; ID=- likewise
 """
 import shutil
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 from lib import config, config_rules, csvfile, files, git, registry, runs
 from lib.errors import UserError
 from lib.files import ModelPaths
-from lib.names import nearest
+from lib.names import nearest, not_learnt
 from lib.runs import Run
+
+
+NONE = "-"  # ID= or TIME=: no column, whatever one looks like
 
 
 def work(run: Run) -> int:
@@ -28,7 +32,7 @@ def work(run: Run) -> int:
         raise UserError("TARGET= is missing: the column to predict. It has: " + ", ".join(header.names) + ".")
     for option in ("TARGET", "ID", "TIME"):
         name = run.options[option]
-        if name and name not in header.names:
+        if name and name not in header.names and (name != NONE or option == "TARGET"):
             raise UserError(f"{option}={name} is not a column of {source}.{nearest(name, header.names)} It has: {csvfile.listed(header.names, str)}.")
     run.record(model=paths.name)
     make(run, paths, source, header, target)
@@ -46,7 +50,7 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
     texts = pd.DataFrame([row for chunk in chunks for row in chunk.rows], columns=list(header.names), dtype=object)
     if texts.empty:
         raise UserError(f"{source} has a header and no rows.")
-    found = scaffold.infer(texts, target, run.options["ID"] or None, run.options["TIME"] or None)
+    found = scaffold.infer(texts, target, *("" if run.options[option] == NONE else run.options[option] or None for option in ("ID", "TIME")))
     text = scaffold.write(found, texts, target, header.separator)
     conf = config.parse(text)
     ours = [path for path in (paths.folder, paths.train) if not path.exists()]  # what a failure may take away again
@@ -63,6 +67,10 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
     kinds = ", ".join(f"{sum(column['type'] == kind for column in found['columns'].values())} {kind}" for kind in config_rules.COLUMN_TYPES if any(column["type"] == kind for column in found["columns"].values()))
     print(f"{paths.name}: {found['task']} of {target!r}, {len(texts):,} rows, columns: {kinds}")
     print(f"{paths.name}: id {found['id'] or 'none'}, time {found['time'] or 'none'}")
+    if found["time"] and not run.options["TIME"]:
+        print(f"{paths.name}: {found['time']} is taken for the time of a row: the newest rows examine a model (TIME={NONE}: rows drawn at random)")
+    if conf.unlearnable:
+        print(f"{paths.name}: {not_learnt(conf.unlearnable)}")
     if conf.positive is not None:
         print(f"{paths.name}: positive {conf.positive!r}: precision, recall and f1 are about it, and the score is its probability")
     print(f"{paths.name}: models/{paths.name}/model.toml written: read it, it is meant to be changed; then commit it")

@@ -91,6 +91,13 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     if missing:
         raise UserError(f"{source} has no column {csvfile.listed(missing)}, which v{version.number} needs.")
     ignored = [name for name in header.names if name not in conf.columns]
+    absent = [name for name in conf.features if name not in header.names]
+    for name in absent:
+        meant = next((other for other in ignored if squeezed(other) == squeezed(name)), None)
+        if meant is not None:
+            raise UserError(f"{source} has no column {name!r}, but {meant!r}. Give it the name that v{version.number} knows.")
+    if absent:
+        print(f"{version.model}: warning: {source} has no column {csvfile.listed(absent)}: its values count as missing in every row", file=sys.stderr)
     if ignored:
         print(f"{version.model}: columns not used: {csvfile.listed(ignored, str)}", file=sys.stderr)
     if answers:
@@ -115,6 +122,11 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     if nameless:
         print(f"{version.model}: warning: {plural(nameless, 'row')} without {conf.id!r}: no outcome can be matched with {'it' if nameless == 1 else 'them'}", file=sys.stderr)
     return count
+
+
+def squeezed(name: str) -> str:
+    """A column's name without what is written one way here and another there: case, blanks, signs."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def logged(conf: Config) -> list[str]:

@@ -96,8 +96,7 @@ def is_worse(run: Run, paths: ModelPaths, conf: config.Config, known: Registry) 
         return True
     print(f"{paths.name}: v{known.live.number} does worse than v{known.deployments[-1].replaced} did, which would do no better now: "
           f"{found.metric} {found.production:.4g} against {found.candidate:.4g} on the same {found.rows:,} rows; no rollback")
-    with db.transaction(run.db):
-        db.forget_before(run.db, paths.name)
+    evidence.begin_anew(run, paths, conf, known)
     return False
 
 

@@ -45,6 +45,7 @@ def earlier(paths: ModelPaths, known: Registry, number: int | None) -> int:
             raise UserError(f"{paths.name} has no earlier version to go back to: v{known.live.number} is the first that was live.")
         return pile[-1]
     if number not in {deployment.version for deployment in known.deployments}:
+        known.version(number, paths.name)
         raise UserError(f"{paths.name} v{number} was never live, so there is no going back to it. Make it live with: make deploy MODEL={paths.name} VERSION={number}")
     return number
 

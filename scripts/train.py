@@ -8,6 +8,7 @@ import hashlib
 from lib import audit, fingerprints, parts, registry, remote, runs, tags, versions
 from lib.errors import Refused
 from lib.files import ModelPaths
+from lib.names import not_learnt
 from lib.tags import Registry
 from lib.runs import Run
 
@@ -66,6 +67,8 @@ def make_version(run: Run, paths: ModelPaths, known: Registry, conf, texts: dict
     training.check_before_reading(conf)
     rows = dataset.read(found, conf)
     split = dataset.split(rows, conf, cutoff(then, conf))
+    if conf.unlearnable and "features.py" not in texts:
+        print(f"{paths.name}: {not_learnt(conf.unlearnable)}")
     profiling = ThreadPoolExecutor(1).submit(profile.features, rows.frame if conf.train.refit else rows.frame[split.train], conf)  # while the rest goes on
     candidate = training.fit(run, conf, texts.get("features.py"), rows, split, inputs.fingerprint())
     training.record(run, candidate)

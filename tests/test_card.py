@@ -105,7 +105,7 @@ def test_the_card_of_a_version_has_it_all_with_the_figures_on_record(trained):
     (rows, digest), = trained.sql("SELECT train_rows, sha256 FROM versions WHERE version = 2")
     assert f"{rows:,} rows taught it, 110 rows examined it" in text and digest
     assert "- accuracy" in text and "must not be worse" in text and "Against the version that was live, on the same 110 rows: accuracy" in text
-    assert "`git checkout cancer/v2`" in text and "sha256" in text and "`benign` " in text
+    assert "`git worktree add ../cancer-v2 cancer/v2`" in text and "sha256" in text and "`benign` " in text
     assert len(re.findall(r"^\| \w+ \w+ ?\w* \| 0\.\d+ \| 0\.\d+ \|$", text, re.M)) >= 3  # columns by importance
 
 

@@ -249,7 +249,6 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_type(old, new, messag
     ('every = "7d"', 'every = "7"', "`retrain.every` = '7' is not a span of time, such as 30m, 24h or 7d."),
     ('cooldown = "12h"', 'cooldown = "12 h"', "`retrain.cooldown` = '12 h' is not a span of time, such as 30m, 24h or 7d."),
     ('"90d"', '"recent"', "`retrain.windows` = 'recent' is not a span of time, such as 30m, 24h or 7d."),
-    ('time = "day"\n', "", "`retrain.windows` names the span '90d', for which a model needs a `time` column. Name a number of rows."),
     ('windows = ["all", "3000", "90d"]', "windows = []", '`retrain.windows` is empty; such as ["all", "3000"].'),
     ('window = "500"', "window = 500", "`drift.window` must be a text in quotes, not 500."),
     ('window = "500"', 'window = "nwe"', '`drift.window` = "nwe" is no window: "new" (the rows since the last check), a number of rows, such as "1000", or a span, such as "7d".'),
@@ -276,6 +275,13 @@ def test_a_wrong_value_is_told_in_one_line(old, new, message):
     with pytest.raises(UserError) as error:
         config.parse(changed(old, new))
     assert str(error.value) == message
+
+
+def test_what_newer_scripts_ask_of_model_toml_is_not_asked_of_one_that_a_version_froze(tmp_path):
+    text = changed('time = "day"\n', "")
+    assert config.parse(text).retrain.windows
+    with pytest.raises(UserError, match="model.toml: `retrain.windows` names the span '90d', for which a model needs a `time` column. Name a number of rows."):
+        config.load(tmp_path / "model.toml", text.encode())
 
 
 @pytest.mark.parametrize("old, new", [('"3000"', '"0"'), ('"90d"', '"0d"'), ('"3000"', f'"{"9" * 5000}"'), ('window = "48h"', 'window = "0"'), ('window = "48h"', 'window = "0h"'),

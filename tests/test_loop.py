@@ -1,6 +1,7 @@
 """The closed loop: outcomes joined to predictions, the check, retraining, rolling back, alerts."""
 import contextlib
 import http.server
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from conftest import ROOT, edit
 from worlds import changed_world, live_diabetes, outcomes, two_halves, world
 
+from lib import evidence
 from lib.tags import Deployment, Registry, Version
 
 
@@ -183,8 +185,8 @@ def test_labels_that_are_taken_out_or_no_longer_matured_are_no_evidence_any_more
     live.run("retrain")
 
 
-def told(project, deployment):
-    return json.loads(project.sql("SELECT state FROM detector WHERE deployment = ? AND against = 'live'", deployment)[0][0])
+def told(project, deployment, against="live"):
+    return json.loads(project.sql("SELECT state FROM detector WHERE deployment = ? AND against = ?", deployment, against)[0][0])
 
 
 def days_on(days):
@@ -222,6 +224,82 @@ def test_a_version_whose_drop_was_seen_begins_anew_and_late_labels_of_that_time_
     live.run("label", CSV=outcomes(live, 2))
     assert re.search(r" on the 300 labels since \d{4}-\d\d-\d\d, 600 labels for 600 .*: healthy\n", live.run("check", LEAN_NOW=days_on(6)).stdout)
     assert told(live, 3)["labels"] == 300
+
+
+def came_back(live):
+    """cancer v1 with a drop that was seen, back after five days, with 300 rows more."""
+    live.run("label", CSV=outcomes(live, 1, wrong=150, rows=slice(0, 150)))
+    live.run("check", code=3)
+    live.run("train", FORCE=1)
+    live.run("deploy")
+    live.run("rollback", LEAN_NOW=days_on(5))
+    live.run("predict", CSV=world(live, 2), LEAN_NOW=days_on(5), OUT=live.root.parent / "answers-2.csv")
+
+
+def test_what_is_told_anew_of_a_version_that_came_back_is_all_of_its_time_and_nothing_of_before(live):
+    """Its first hour included; and whether its drop was seen is not asked anew where model.toml has other settings since."""
+    came_back(live)
+    live.run("label", CSV=outcomes(live, 2, wrong=200))
+    path = live.root / "models/cancer/model.toml"
+    text = path.read_text()
+    for changed in (None, text + "\n[monitor]\nfloor = 0.95\n", text + "\n[monitor]\nmin_labels = 250\n"):
+        path.write_text(changed or text)
+        assert " on the 300 labels since " in live.run("check", code=3, LEAN_NOW=days_on(6)).stdout and told(live, 3)["labels"] == 300
+    live.run("label", CSV=outcomes(live, 1, wrong=149, rows=slice(0, 150)))  # one of before its time is corrected
+    assert " on the 300 labels since " in live.run("check", code=3, LEAN_NOW=days_on(6)).stdout and told(live, 3)["labels"] == 300
+
+
+def test_the_hour_in_which_a_version_was_replaced_and_came_back_is_of_the_time_before():
+    def at(time, version):
+        return Deployment(number=next(numbers), tag="", version=version, action="rollback", replaced=None, entry={"time": time})
+    numbers = itertools.count(1)
+    known = Registry({}, [at("2026-05-01T10:05:00Z", 1), at("2026-05-01T22:10:00Z", 2), at("2026-05-01T23:20:00Z", 1), at("2026-05-01T23:30:00Z", 2), at("2026-05-01T23:40:00Z", 1)], [])
+    assert [evidence.beginning(known, deployment) for deployment in known.deployments] == ["", "", "2026-05-01T23", "2026-05-02T00", "2026-05-02T00"]
+
+
+def test_late_labels_that_raise_the_alarm_are_in_the_figure_that_tells_of_it(live):
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 50)))
+    live.run("predict", CSV=world(live, 2), LEAN_NOW=days_on(4), OUT=live.root.parent / "answers-2.csv")
+    live.run("label", CSV=outcomes(live, 2, rows=slice(0, 60)))
+    live.run("check", LEAN_NOW=days_on(5))
+    live.run("label", CSV=outcomes(live, 1, wrong=300, rows=slice(50, 300)))  # of days before
+    found = re.match(r"cancer v1: accuracy (\S+) .*: dropped\n", live.run("check", code=3, LEAN_NOW=days_on(5)).stdout)
+    assert float(found[1]) < 0.3
+
+
+def test_a_correction_is_seen_beside_as_many_wrong_new_labels_of_its_hour(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=40, rows=slice(0, 60)))
+    live.run("check", code=3)
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 60)))
+    labels = pd.read_csv(outcomes(live, 1))
+    labels.loc[60:99, "label"] = labels.loc[60:99, "label"].map({"malignant": "benign", "benign": "malignant"})
+    labels.to_csv(live.root.parent / "labels.csv", index=False)
+    live.run("label", CSV=live.root.parent / "labels.csv")
+    live.run("check")
+    state = told(live, 1)
+    assert state["labels"] == state["today"]["labels"] == 300
+
+
+def test_where_the_version_before_would_do_no_better_its_test_begins_anew(live):
+    """Asked again about the same labels at every check, it would be rolled back for nothing sooner or later."""
+    live.run("label", CSV=outcomes(live, 1))
+    live.run("check")
+    live.run("train", FORCE=1)
+    live.run("deploy")
+    live.run("predict", CSV=world(live, 2), LEAN_NOW=days_on(1), OUT=live.root.parent / "answers-2.csv")
+    live.run("label", CSV=outcomes(live, 2, wrong=100))
+    said = [live.start("retrain", LEAN_NOW=days_on(1 + hours / 24)).communicate()[0] for hours in (2, 3, 4)]
+    assert [words.count("; no rollback") for words in said] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("time", ["10000-01-01", "12345-06-07T08:00:00Z", "020000-01-01"])
+def test_a_row_whose_year_has_five_digits_keeps_no_model_unwatched(live, time):
+    log, = (live.root / "data/cancer/predictions").glob("*.csv")
+    lines = log.read_text().splitlines(keepends=True)
+    lines[1:101] = [re.sub(r",20\d\d-\d\d-\d\dT[^,]*Z,1,", f",{time},1,", line) for line in lines[1:101]]
+    log.write_text("".join(lines))
+    live.run("label", CSV=outcomes(live, 1))
+    assert ", 300 labels for 300 matured predictions" in live.run("check").stdout
 
 
 def test_what_matures_later_than_a_version_comes_back_is_told_once(live):
@@ -566,7 +644,7 @@ def test_a_regression_is_watched_by_its_error(project):
     assert f"mae {errors.mean():.4f} [{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
     assert project.sql("SELECT mae, accuracy FROM accuracy_by_day WHERE model = 'diabetes'") == [(round(errors.mean(), 4), None)]
     connection = sqlite3.connect(project.root / "metrics.db")
-    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; DROP INDEX runs_of_all; DROP TRIGGER versions_once; DROP TRIGGER deployments_once; ALTER TABLE checks DROP COLUMN value_labels; ALTER TABLE log_positions DROP COLUMN identity; PRAGMA user_version = 8")  # as older scripts left it
+    connection.executescript("ALTER TABLE outcomes DROP COLUMN error_squares; ALTER TABLE outcomes DROP COLUMN fed_corrections; DROP INDEX runs_of_all; DROP TRIGGER versions_once; DROP TRIGGER deployments_once; ALTER TABLE checks DROP COLUMN value_labels; ALTER TABLE log_positions DROP COLUMN identity; PRAGMA user_version = 8")  # as older scripts left it
     connection.close()
     assert f"[{errors.mean() - half:.4f}, {errors.mean() + half:.4f}]" in project.run("check", MODEL="diabetes", code=3).stdout
 

@@ -18,7 +18,7 @@ def orders(tmp_path):
 
 def test_new_infers_and_the_first_train_is_meaningful(project, orders):
     done = project.run("new", MODEL="churn", CSV=orders, TARGET="churned")
-    assert "churn: classification of 'churned', 200 rows, columns: 2 integer, 1 category, 1 boolean, 1 text, 1 time\nchurn: id customer_id, time day\nchurn: positive '1': precision, recall and f1 are about it, and the score is its probability\n" in done.stdout
+    assert "churn: classification of 'churned', 200 rows, columns: 2 integer, 1 category, 1 boolean, 1 text, 1 time\nchurn: id customer_id, time day\nchurn: day is taken for the time of a row: the newest rows examine a model (TIME=-: rows drawn at random)\nchurn: positive '1': precision, recall and f1 are about it, and the score is its probability\n" in done.stdout
     text = (project.root / "models/churn/model.toml").read_text()
     assert 'separator = ";"' in text and 'values = ["free", "pro", "team"]' in text and 'positive = "1"' in text
     done = project.run("train", MODEL="churn")

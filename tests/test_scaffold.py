@@ -60,11 +60,12 @@ def test_classes_of_any_kind_make_a_classification(tmp_path, cells, kind, values
     assert conf.columns["y"].min is None and conf.columns["y"].max is None
 
 
-@pytest.mark.parametrize("make, kind", [(lambda i: i * 3 - 40, "integer"), (lambda i: i / 7, "number"), (lambda i: [0.5, 1.5][i % 2], "number"), (lambda i: 10**9 + i, "integer")])
-def test_numbers_make_a_regression(tmp_path, make, kind):
+@pytest.mark.parametrize("make", [lambda i: i * 3 - 40, lambda i: i / 7, lambda i: [0.5, 1.5][i % 2], lambda i: 10**9 + i])
+def test_numbers_make_a_regression(tmp_path, make):
+    """Whole ones too: a later outcome may have a half."""
     conf, _ = made(tmp_path, table(y=make, **NUMBERS), "y")
     assert (conf.task, conf.metric, conf.positive) == ("regression", "mae", None)
-    assert conf.columns["y"].type == kind
+    assert conf.columns["y"].type == "number"
     answers = np.array([make(i) for i in range(60)], float)
     assert conf.thresholds.max["mae"] == pytest.approx(np.abs(answers - answers.mean()).mean(), rel=1e-3)
 

@@ -116,7 +116,7 @@ def webhook(root: Path) -> str | None:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         print(f"warning: {path} can be read by others, so it is not used. Close it with: chmod 600 {path.name}", file=sys.stderr)
         return None
-    return path.read_text().strip() or None
+    return path.read_text(errors="replace").strip() or None
 
 
 def send(url: str, text: str) -> str | None:

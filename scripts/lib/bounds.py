@@ -78,7 +78,7 @@ def at_deployment(conf: Config, known: Registry) -> float | None:
 
 
 def since_a_person(known: Registry) -> list[Version]:
-    chosen, bad = [], set()
+    chosen, bad = [], {number for number, version in known.versions.items() if ("mae" in version.entry) != ("mae" in known.live.entry)}  # of before the task was changed
     for deployment in reversed(known.deployments):
         if deployment.version not in bad:
             chosen.append(known.versions[deployment.version])

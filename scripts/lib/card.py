@@ -6,6 +6,7 @@ import numpy as np
 from lib import explain, scores
 from lib.candidate import Candidate
 from lib.fingerprints import Inputs
+from lib.names import not_learnt, plural
 
 MOST_LOOKED_AT = 20_000  # holdout rows among which weak slices are looked for
 TOP = 10  # columns by importance
@@ -46,9 +47,14 @@ def head(manifest: dict, candidate: Candidate) -> str:
     config = candidate.model.config
     headline = candidate.headline
     kind = f"tells which `{config.target}` a row has ({listed([f'`{code(name)}`' for name in manifest['classes']])})" if config.task == "classification" else f"estimates `{config.target}`, a number,"
+    source = plural(len(candidate.built.columns), "column")
+    if candidate.model.features.make:
+        source = f"{plural(len(candidate.built.columns), 'feature')} that features.py makes of {plural(len(config.features), 'column')}"
+    elif config.unlearnable:
+        source += f" ({code(not_learnt(config.unlearnable))})"
     positive = f" Precision, recall and scores are about `{code(manifest['positive'])}`." if manifest["positive"] else ""
     return (f"# {manifest['model']} v{manifest['version']}\n\n{config.description or 'No description in model.toml.'}\n\n"
-            f"It {kind} from {len(config.features)} columns.{positive} On {manifest['holdout_rows']:,} rows that it had not learnt from, its {headline.name} was "
+            f"It {kind} from {source}.{positive} On {manifest['holdout_rows']:,} rows that it had not learnt from, its {headline.name} was "
             f"**{headline.value:.4g}** (95 % interval {headline.low:.4g} to {headline.high:.4g}). Trained {manifest['created']}, because of: {manifest['why']}.")
 
 
@@ -190,6 +196,6 @@ def gaps(candidate: Candidate) -> list[str]:
 def reproduce(manifest: dict, inputs: Inputs) -> str:
     tag = f"{manifest['model']}/v{manifest['version']}"
     packages = ", ".join(f"{name} {version}" for name, version in inputs.environment.items())
-    return (f"## How to get it back, or make it again\n\n`git checkout {tag}` brings code, config, data and model as they were. The model is `models/{manifest['model']}/v{manifest['version']}/model.joblib`; "
+    return (f"## How to get it back, or make it again\n\n`git worktree add ../{manifest['model']}-v{manifest['version']} {tag}` gives a folder with code, config, data and model as they were. The model is `models/{manifest['model']}/v{manifest['version']}/model.joblib`; "
             f"the sha256 of every file and of every part is in `manifest.json` beside it. `make reproduce MODEL={manifest['model']} VERSION={manifest['version']}` trains it again from its own rows and code, and compares.\n\n"
             f"Made with {packages}.")

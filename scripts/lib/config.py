@@ -2,7 +2,7 @@
 import tomllib
 from pathlib import Path
 
-from lib.config_rules import check, check_type, seconds, shown  # noqa: F401: a span in a config is config.seconds to others
+from lib.config_rules import check, check_today, check_type, seconds, shown  # noqa: F401: a span in a config is config.seconds to others
 from lib.errors import UserError
 from lib.settings import Column, Config, Deploy, Drift, Evaluate, Monitor, Retrain, Search, Source, Thresholds, Train
 
@@ -13,7 +13,9 @@ TRAINING_SECTIONS = ("task", "target", "positive", "metric", "id", "time", "colu
 def load(path: Path, content: bytes | None = None) -> Config:
     """The model described by the file; UserError names the file and the key. content: what it holds, where that has been read already."""
     try:
-        return parse((path.read_bytes() if content is None else content).decode())
+        found = parse((path.read_bytes() if content is None else content).decode())
+        check_today(found)
+        return found
     except FileNotFoundError:
         if path.with_name("production").is_symlink():
             raise UserError(f"{path} is not there, and a version of the model is live. Does another branch have it? Go back to that, or bring it back here: make restore MODEL={path.parent.name}") from None
@@ -27,7 +29,7 @@ def load(path: Path, content: bytes | None = None) -> Config:
 
 
 def parse(text: str) -> Config:
-    """The model described by TOML text; UserError names the key."""
+    """The model described by TOML text, which may be that of an old version; UserError names the key."""
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits

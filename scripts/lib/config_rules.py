@@ -152,9 +152,6 @@ def check_loop(config: Config) -> None:
         seconds(text, where)
     for where, window in (("monitor.window", monitor.window), *(("retrain.windows", window) for window in again.windows if window != "all")):
         check_window(window, where)
-    spans = [window for window in again.windows if window != "all" and not window.isdecimal()]
-    if spans and not config.time:
-        raise UserError(f"`retrain.windows` names the span {spans[0]!r}, for which a model needs a `time` column. Name a number of rows.")
     if not again.windows:
         raise UserError('`retrain.windows` is empty; such as ["all", "3000"].')
     if config.task == "classification" and monitor.floor is not None and not 0 < monitor.floor < 1:
@@ -166,6 +163,13 @@ def check_loop(config: Config) -> None:
             raise UserError(f"`{where}` must be above 0, not {value}.")
     if again.max_per_week < 0:
         raise UserError(f"`retrain.max_per_week` can't be negative, and is {again.max_per_week}.")
+
+
+def check_today(config: Config) -> None:
+    """What later scripts have come to ask: of model.toml as it is now, and not of one that was frozen into a version, which must go on loading."""
+    spans = [window for window in config.retrain.windows if window != "all" and not window.isdecimal()]
+    if spans and not config.time:
+        raise UserError(f"`retrain.windows` names the span {spans[0]!r}, for which a model needs a `time` column. Name a number of rows.")
 
 
 def check_deploy(config: Config) -> None:

@@ -13,7 +13,7 @@ BEGIN, END = "# >>> lean mlops: {root} >>>", "# <<< lean mlops: {root} <<<"
 
 def block(root: Path) -> str:
     """crontab.txt with the project's folder filled in, and the venv where it is another than the project's own, between the markers."""
-    text = Template((root / "crontab.txt").read_text()).safe_substitute(root=quoted(root))  # a $HOME is cron's to fill in
+    text = Template((root / "crontab.txt").read_text(encoding="utf-8", errors="surrogateescape")).safe_substitute(root=quoted(root))  # a $HOME is cron's to fill in
     if Path(sys.prefix).resolve() != (root / ".venv").resolve():
         text = text.replace("sh " + quoted(root), f"VENV={quoted(sys.prefix)} sh {quoted(root)}")
     return "\n".join([BEGIN.format(root=root), *text.splitlines(), END.format(root=root)]) + "\n"
@@ -69,6 +69,6 @@ def write(table: str) -> None:
 
 def call(argument: str, text: str | None = None) -> subprocess.CompletedProcess:
     try:
-        return subprocess.run(["crontab", argument], input=text, capture_output=True, text=True, stdin=subprocess.DEVNULL if text is None else None)
+        return subprocess.run(["crontab", argument], input=text, capture_output=True, encoding="utf-8", errors="surrogateescape", stdin=subprocess.DEVNULL if text is None else None)
     except FileNotFoundError:
         raise Failed("this machine has no crontab command. Install it with: sudo apt-get install cron") from None

@@ -279,12 +279,9 @@ def add_outcomes(connection: sqlite3.Connection, model: str, metric: str, bounds
 
 
 def outcomes(connection: sqlite3.Connection, model: str, version: int, begun: str, until: str) -> Iterator[tuple[str, int, float, float]]:
-    """(hour, labels, losses, squares) of predictions made from the hour `begun` on and before `until`, read as they are asked for.
-
-    A deployment that began within an hour shares it with an earlier one: of that hour only what the sequential test was not told.
-    """
-    return iter(connection.execute("SELECT hour, labels - fed_labels * (hour = ?3), losses - fed_losses * (hour = ?3), squares - fed_squares * (hour = ?3) FROM outcomes "
-                                   "WHERE model = ?1 AND version = ?2 AND hour >= ?3 AND hour < ?4 ORDER BY hour", (model, version, begun, until)))
+    """(hour, labels, losses, squares) of predictions made from the hour `begun` on and before `until` that have labels, read as they are asked for."""
+    return iter(connection.execute("SELECT hour, labels, losses, squares FROM outcomes WHERE model = ? AND version = ? AND hour >= ? AND hour < ? AND labels > 0 ORDER BY hour",
+                                   (model, version, begun, until)))
 
 
 def unfed_outcomes(connection: sqlite3.Connection, model: str, version: int, until: str) -> list[sqlite3.Row]:
@@ -316,8 +313,8 @@ def fed_from(connection: sqlite3.Connection, model: str, version: int, hour: str
 
 def mark_fed(connection: sqlite3.Connection, model: str, version: int, until: str) -> None:
     """The sequential test has been told of all predictions made before the hour `until`, and of no later ones."""
-    connection.execute("UPDATE outcomes SET fed_labels = 0, fed_losses = 0, fed_squares = 0 WHERE model = ? AND version = ? AND hour >= ? AND fed_labels > 0", (model, version, until))
-    connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares "
+    connection.execute("UPDATE outcomes SET fed_labels = 0, fed_losses = 0, fed_squares = 0, fed_corrections = 0 WHERE model = ? AND version = ? AND hour >= ? AND fed_labels > 0", (model, version, until))
+    connection.execute("UPDATE outcomes SET fed_labels = labels, fed_losses = losses, fed_squares = squares, fed_corrections = corrections "
                        f"WHERE model = ? AND version = ? AND hour < ? AND {UNFED}", (model, version, until))
 
 

@@ -1,7 +1,8 @@
 """What the sequential test of the live version is told: each outcome once, by the day of its prediction, and what it remembers of it in metrics.db."""
 import itertools
 from collections.abc import Iterable, Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from lib import bounds, db, sequential
 from lib.config import Config
@@ -37,6 +38,7 @@ def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: se
         state = told_of(told, news(begun), setting)
     else:
         state = told_of(fresh, all_days(begun), setting)
+    state = replace(state, dropped=sequential.decide(state, setting).verdict == "dropped")
     db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
     own, told = beginning(known, deployment), told_state(run, paths, deployment.number, "before")
     before = told if told and not anew else before_state(run, paths, conf, known, setting)
@@ -63,16 +65,23 @@ def unbroken(run: Run, paths: ModelPaths, known: Registry, setting: sequential.S
     for earlier in reversed(known.deployments[:-1]):
         if earlier.version == known.live.number:
             state = told_state(run, paths, earlier.number)
-            if state and sequential.decide(state, setting).verdict == "dropped":
+            if state and (sequential.decide(state, setting).verdict == "dropped" if state.dropped is None else state.dropped):
                 break
             found.insert(0, earlier)
     return found
 
 
 def beginning(known: Registry, stint: Deployment) -> str:
-    """The hour from which on the predictions of a version belong to this deployment of it, or to a later one; "" for its first."""
-    again = any(earlier.version == stint.version and earlier.number < stint.number for earlier in known.deployments)
-    return stint.entry["time"][:13] if again else ""
+    """The hour from which on the predictions of a version belong to this deployment of it, or to a later one; "" for its first.
+
+    Outcomes are kept by the hour: one in which it was replaced and came back belongs to the time before.
+    """
+    earlier = [each.number for each in known.deployments if each.version == stint.version and each.number < stint.number]
+    if not earlier:
+        return ""
+    by = next(each for each in known.deployments if each.number > earlier[-1])
+    replaced, back = by.entry["time"][:13], stint.entry["time"][:13]
+    return back if replaced < back else (datetime.fromisoformat(f"{back}:00") + timedelta(hours=1)).strftime("%Y-%m-%dT%H")
 
 
 def gained(row: db.Row) -> tuple[int, float, float]:
@@ -81,11 +90,11 @@ def gained(row: db.Row) -> tuple[int, float, float]:
 
 
 def contradicted(rows: list[db.Row]) -> bool:
-    """Whether labels that were fed are others now, or fewer: what an hour has gained is then more or less than its new labels can bring."""
+    """Whether labels that were fed are others now, or fewer: corrected, or taken out, so that an hour has gained more or less than its new labels can bring."""
     for row in rows:
         labels, losses, _ = gained(row)
         slack = 1e-9 * max(row["labels"], 1)  # sums of floats
-        if row["fed_labels"] and not (labels >= 0 and -slack <= losses <= labels + slack):
+        if row["fed_labels"] and not (row["corrections"] == row["fed_corrections"] and labels >= 0 and -slack <= losses <= labels + slack):
             return True
     return False
 
@@ -122,6 +131,15 @@ def before_state(run: Run, paths: ModelPaths, conf: Config, known: Registry, set
     if labels < setting.minimum_labels:
         return None
     return taught(run, paths, known, sequential.start(min(max(sequential.upper_limit(min(losses, labels), labels), 1e-6), 1 - 1e-6), None, setting))
+
+
+def begin_anew(run: Run, paths: ModelPaths, conf: Config, known: Registry) -> None:
+    """The test against the version before hears of nothing that came until now: what it said of that has been looked into."""
+    with db.transaction(run.db):
+        db.forget_before(run.db, paths.name)
+        state = before_state(run, paths, conf, known, sequential_setting(conf))
+        if state:
+            db.set_detector_state(run.db, paths.name, known.deployments[-1].number, "before", state.to_json())
 
 
 def last_days(run: Run, paths: ModelPaths, conf: Config, version: int) -> list[Day]:

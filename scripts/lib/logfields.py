@@ -178,6 +178,9 @@ def run_starts(rows: np.ndarray) -> np.ndarray:
     return np.append(0, np.flatnonzero(other.any(axis=1) if other.ndim > 1 else other) + 1)[:len(rows)]
 
 
+END = int(np.datetime64("10000", "h").astype("int64"))  # the first hour whose year has five digits, which no date of Python's has
+
+
 @functools.lru_cache(4096)
 def hour_of(text: str) -> int:
     try:
@@ -185,7 +188,7 @@ def hour_of(text: str) -> int:
     except ValueError:
         return 0
     hour = 0 if np.isnat(moment) else int(moment.astype("int64"))
-    return hour if 0 <= hour < 1 << 31 else 0
+    return hour if 0 <= hour < END else 0
 
 
 @functools.lru_cache(4096)

@@ -164,7 +164,7 @@ def line_of(error: BaseException) -> str:
 def build_features(build, frame: pd.DataFrame, config: Config) -> pd.DataFrame:
     """The frame that the pipeline sees: features.py's, else the columns themselves without text and times."""
     if build is None:
-        usable = [name for name in config.features if config.columns[name].type not in ("text", "time")]
+        usable = [name for name in config.features if name not in config.unlearnable]
         if not usable:
             raise UserError("no column can be learnt from as it is: text and time columns need a features.py that turns them into numbers or categories.")
         return frame[usable]

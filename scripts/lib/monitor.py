@@ -98,9 +98,9 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
     decision = sequential.decide(state, setting)
     bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(evidence.limits(state))
     floor = 1 - bound if binary else float(f"{bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number):.12g}")  # the limit that was named, not one a bit beside it
-    first = date.fromordinal(min(day.number for day in evidence.suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
+    first = date.fromordinal(min(day.first for day in evidence.suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
     figures = recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), max(first, begun))
-    return Figures(*figures, floor, decision.statistic, decision.limit, decision.verdict if figures[0] is not None else "unknown")
+    return Figures(*figures, floor, decision.statistic, decision.limit, decision.verdict)
 
 
 def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float | None, float | None, float | None, str | None, int]:

@@ -12,6 +12,12 @@ def nearest(name: str, known) -> str:
     return f" Did you mean {lowered[near[0]]!r}?" if near else ""
 
 
+def not_learnt(columns: dict[str, str]) -> str:
+    """Which columns no model learns from as they are, in words. columns: name -> type."""
+    left = ", ".join(f"{name} ({kind})" for name, kind in columns.items())
+    return f"not learnt from: {left}; a features.py can turn {'it' if len(columns) == 1 else 'them'} into numbers or categories"
+
+
 def whose(row) -> str:
     """Who ran something, as it is shown: row has `user` and `trigger`."""
     return row["user"] + (" by cron" if row["trigger"] == "cron" else "")

@@ -144,7 +144,13 @@ def retrain_settings(paths: ModelPaths, needed: bool):
             return Retrain() if needed else None
         import tomllib
         from lib import config
-        return config.parse_section(Retrain, tomllib.loads(text if above else section[0])["retrain"], "retrain")
+        found = tomllib.loads(text if above else section[0]).get("retrain")  # not there: a text of several lines looked like it
+        if found is None:
+            return Retrain() if needed else None
+        again = config.parse_section(Retrain, found, "retrain")
+        for key in ("every", "cooldown"):
+            config.seconds(getattr(again, key) or "0d", f"retrain.{key}")
+        return again
     except (OSError, ValueError, UserError):  # every command that needs it says so
         return None
 

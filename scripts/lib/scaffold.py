@@ -19,10 +19,13 @@ BIRTH = re.compile(r"birth|born|dob", re.I)  # a time in the row's life, not the
 
 
 def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: str | None) -> dict:
-    """texts: the CSV's cells as text. Returns task, columns, id, time. UserError where the target can't be one."""
+    """texts: the CSV's cells as text. id_column, time_column: None for what looks like one, "" for none. Returns task, columns, id, time.
+
+    UserError where the target can't be one.
+    """
     columns = {name: infer_column(texts[name].tolist()) for name in texts}
-    id_column = id_column or likely_id(texts, columns, target)
-    time_column = time_column or likely_time(columns, target)
+    id_column = likely_id(texts, columns, target) if id_column is None else id_column
+    time_column = likely_time(columns, target) if time_column is None else time_column
     if time_column and columns[time_column]["type"] != "time":
         raise UserError(f"TIME={time_column}: its values are no times, such as 2026-05-01 or 2026-05-01T13:30:00Z.")
     if id_column:
@@ -39,10 +42,12 @@ def infer(texts: pd.DataFrame, target: str, id_column: str | None, time_column: 
         raise UserError(f"TARGET={target}: {texts[target].isin(validation.missing_words(answer['type'])).sum()} rows have no value. Leave them out: a row without it teaches nothing.")
     if task == "classification" and answer["type"] in ("text", "boolean"):  # the predictions then speak as the file does
         answer = {"type": "category", "values": sorted(texts[target].unique())}
+    if task == "regression":  # whole numbers so far, by chance or by rounding
+        answer = {**answer, "type": "number"}
     if task == "classification":
         answer = {key: value for key, value in answer.items() if key not in ("min", "max")}
     columns[target] = answer
-    return {"task": task, "columns": columns, "id": id_column, "time": time_column}
+    return {"task": task, "columns": columns, "id": id_column or None, "time": time_column or None}
 
 
 def infer_column(texts: list[str]) -> dict:

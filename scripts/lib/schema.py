@@ -357,5 +357,10 @@ IDENTITY = """
 ALTER TABLE log_positions ADD COLUMN identity TEXT;  -- the file as the system describes it: while that is the same, its edges are too
 """
 
+CORRECTED = """
+ALTER TABLE outcomes ADD COLUMN fed_corrections INTEGER NOT NULL DEFAULT 0;  -- how many corrections there were when the sequential test was told
+UPDATE outcomes SET fed_corrections = corrections;
+"""
+
 # A new one goes to the end. The text of those before is what `make verify` compares a database with, comments included: it is never changed.
-MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE, VALUE_LABELS, IDENTITY)
+MIGRATIONS = (RUNS, LOOP, BOUND, TRUST, DRIFT, STANDING, RANKED, SINCE, ERROR_SQUARES, JOBS, ONCE, VALUE_LABELS, IDENTITY, CORRECTED)

@@ -22,7 +22,8 @@ def checked_chunks(path: Path, header: csvfile.Header, columns: dict[str, Column
         if faults:
             rest = f" and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""
             raise UserError(f"{path}: {'; '.join(map(str, faults[:SHOWN]))}{rest}. Nothing of the file was kept.")
-        yield chunk, frame
+        if len(frame):
+            yield chunk, frame
     if not rules.rows:
         raise UserError(f"{path} has a header and no rows.")
 
@@ -57,7 +58,10 @@ def merged(chunks: Iterator[csvfile.Chunk]) -> csvfile.Chunk:
 
 def answers(model, manifest: dict, frame: pd.DataFrame) -> tuple[list, list]:
     """Predictions and scores as they are written: class names or numbers, a probability or nothing."""
-    said = model.predict(frame)
+    try:
+        said = model.predict(frame)
+    except (ValueError, TypeError) as error:  # such as features.py that gives other columns for other rows
+        raise UserError(f"{model.config.train.estimator} can't predict these rows: {str(error).splitlines()[0]}. Does `build` in features.py give the same columns whatever the rows are?") from error
     chances = score_of(said.probabilities, said.classes, manifest["positive"])
     return said.values.tolist(), chances.tolist() if chances is not None else [""] * len(frame)
 

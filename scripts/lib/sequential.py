@@ -56,6 +56,7 @@ class State:
     today: Day | None = None        # still open: labels of the same day add to it
     recent: tuple = ()
     labels: int = 0
+    dropped: bool | None = None     # what the last check said, which may have had other settings; None: none has
 
     @property
     def settled(self):
@@ -122,6 +123,8 @@ def update(state, day, labels, losses, squares=None, setting=Setting()):
     if state.today and day > state.today.number and state.today.labels >= setting.minimum_labels:
         state = _close(state, setting)
     today = add(state.today or Day(day), Day(day, labels, losses, squares))
+    first = min(state.today.first, day) if state.today else day
+    today = replace(today, since=first if first < today.number else None)
     return replace(state, today=today, labels=state.labels + labels)
 
 
@@ -171,7 +174,7 @@ def _close(state, setting):
     if at_rest or spell > setting.longest_spell and not alarm:
         spell, calm = 0, wobble
     recent = (*state.recent, state.today)[-setting.window:]
-    return State(references, wobble, calm, spell, None, recent, state.labels)
+    return State(references, wobble, calm, spell, None, recent, state.labels, state.dropped)
 
 
 def _judge(reference, state, variance, limit, setting):

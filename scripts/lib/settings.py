@@ -107,3 +107,8 @@ class Config(Record):
     def features(self) -> tuple[str, ...]:
         """The columns a model may learn from: all but the target, the id and the time."""
         return tuple(name for name in self.columns if name not in (self.target, self.id, self.time))
+
+    @property
+    def unlearnable(self) -> dict[str, str]:
+        """Those that only a features.py can turn into something to learn from, with their types."""
+        return {name: self.columns[name].type for name in self.features if self.columns[name].type in ("text", "time")}

@@ -59,7 +59,7 @@ def fit_pipeline(conf: Config, features: model.Features, rows: dataset.Rows, cho
     try:
         with Progress(f"fitting {conf.train.estimator.rpartition('.')[2]} on {chosen.sum():,} rows"):
             fitted = model.pipeline(conf, built[chosen], params).fit(built[chosen], dataset.labels(rows.frame[conf.target], conf)[chosen])
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{conf.train.estimator} can't be fitted: {str(error).splitlines()[0]}") from error
     setattr(fitted, model.STATE, state)
     return fitted, built
@@ -68,7 +68,7 @@ def fit_pipeline(conf: Config, features: model.Features, rows: dataset.Rows, cho
 def answer(made: model.Model, features: pd.DataFrame, truth: np.ndarray) -> Answers:
     try:
         said = made.answer(features)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{made.config.train.estimator} can't predict: {str(error).splitlines()[0]}") from error
     return Answers(truth, said.values, said.probabilities, said.classes, model.positive_class(made.config, said.classes))
 

@@ -51,9 +51,10 @@ def forgotten(root: Path, records: Records, name: str) -> bool:
 
 
 def limit_of(conf: Config | None, records: Records) -> float | None:
-    """The limit that model.toml names; else the one that the last check went by."""
-    named = bounds.named_floor(conf) if conf else None
-    return named if named is not None or records.last_check is None else records.last_check["floor"]
+    """The limit that the last check went by, or the one that model.toml names where that asks for more by now."""
+    found = [bounds.named_floor(conf) if conf else None, records.last_check["floor"] if records.last_check else None]
+    found = [limit for limit in found if limit is not None]
+    return (min if conf and conf.task == "regression" else max)(found, default=None)
 
 
 def mature_day(conf: Config | None, now: str) -> str:

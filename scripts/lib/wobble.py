@@ -25,6 +25,11 @@ class Day:
     labels: float = 0
     losses: float = 0.0     # sum of the losses
     squares: float = 0.0    # sum of the squared losses
+    since: int | None = None  # an earlier day, some of whose labels came while this one was open
+
+    @property
+    def first(self):
+        return self.number if self.since is None else self.since
 
 
 @dataclass(frozen=True)
