@@ -40,7 +40,8 @@ def checked(run: Run, paths: ModelPaths, conf: config.Config, named: bool, accep
     if drift_watch.accept(run, paths):
         print(f"{paths.name}: accepted, and on record: rows that come later are judged anew")
         return "ok"
-    print(f"{paths.name}: nothing was found spoiled, so there is nothing to accept")
+    ends = ": a drift is over when later rows are as in training, or when a version that learnt from such rows is live (make retrain FORCE=1)" if found.verdict == "drift" else ""
+    print(f"{paths.name}: nothing was found spoiled, so there is nothing to accept{ends}")
     return found.verdict
 
 

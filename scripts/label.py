@@ -5,7 +5,7 @@ make label MODEL=churn CSV=outcomes.csv
 """
 from pathlib import Path
 
-from lib import clock, config, csvfile, files, registry, runs, versions
+from lib import clock, config, csvfile, files, runs, tags, versions
 from lib.errors import UserError
 from lib.names import plural
 from lib.runs import Run
@@ -17,7 +17,8 @@ def work(run: Run) -> int:
     paths = run.model()
     conf = config.load(paths.config)
     source = run.path("CSV")
-    versions.refuse_other_task(registry.trusted(run, paths).live, conf.task)
+    known, _ = tags.scan(paths, {})  # whatever may be wrong with a tag: that is for the commands that use a model
+    versions.refuse_other_task(known.live, conf.task)
     header = csvfile.read_header(source, None, ("id", "label", conf.target))
     rows = checked(conf, source, header)
     paths.labels.mkdir(parents=True, exist_ok=True)

@@ -19,16 +19,25 @@ def crontab():
     """The user's real crontab, given back as it was."""
     if not shutil.which("crontab"):
         pytest.skip("cron is not installed")
-    before = subprocess.run(["crontab", "-l"], capture_output=True, text=True)
+    before = subprocess.run(["crontab", "-l"], capture_output=True)
     yield lambda: subprocess.run(["crontab", "-l"], capture_output=True, text=True).stdout
     if before.returncode == 0:
-        subprocess.run(["crontab", "-"], input=before.stdout, text=True, check=True)
+        subprocess.run(["crontab", "-"], input=before.stdout, check=True)
     else:
         subprocess.run(["crontab", "-r"], capture_output=True)
 
 
 def put(text):
     subprocess.run(["crontab", "-"], input=text, text=True, check=True)
+
+
+def test_a_table_that_is_not_utf_8_stays_as_it_is_byte_for_byte(project, crontab):
+    others = "# sauvegarde d\xe9j\xe0\n5 4 * * * true\n".encode("latin-1")
+    subprocess.run(["crontab", "-"], input=others, check=True)
+    project.run("cron")
+    project.run("status")
+    project.run("uncron")
+    assert subprocess.run(["crontab", "-l"], capture_output=True).stdout == others
 
 
 OTHERS = "# mine\nMAILTO=\"\"\n5 4 * * *  echo '100\\%'   # odd   spaces\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import edit
 from worlds import live_diabetes
 
 from lib import predictions
@@ -146,6 +147,29 @@ def test_a_file_that_does_not_fit_is_one_line(trained, make_source, code, words)
     done = trained.run("predict", code=code, CSV=make_source(trained.root.parent))
     assert words in done.stderr.splitlines()[-1]
     assert log(trained) == []
+
+
+def test_a_column_that_may_be_missing_is_told_where_it_is_and_refused_where_it_is_only_written_otherwise(trained):
+    edit(trained, '"mean radius" = {type = "number"', '"mean radius" = {nullable = 0.5, type = "number"')
+    trained.run("train")
+    trained.run("deploy")
+    source = rows_csv(trained, count=3)
+    text = source.read_text()
+    source.write_text(text.replace("mean radius", "Mean_Radius", 1))
+    assert trained.run("predict", code=2, CSV=source).stderr.endswith("has no column 'mean radius', but 'Mean_Radius'. Give it the name that v3 knows.\n") and log(trained) == []
+    source.write_text(text.replace("mean radius", "size", 1))
+    assert "has no column 'mean radius': its values count as missing in every row" in trained.run("predict", CSV=source).stderr
+
+
+def test_features_that_come_out_otherwise_for_other_rows_are_one_line(trained):
+    (trained.root / "models/cancer/features.py").write_text("import pandas as pd\n\n\ndef build(rows):\n    return rows.drop(columns='id', errors='ignore').assign(**({'x': 1} if len(rows) > 5 else {}))\n")
+    trained.run("train")
+    trained.run("deploy")
+    done = trained.run("predict", code=2, CSV=rows_csv(trained, count=3))
+    assert "LogisticRegression can't predict these rows: " in done.stderr and done.stderr.endswith("Does `build` in features.py give the same columns whatever the rows are?\n") and log(trained) == []
+    header = rows_csv(trained, count=3)
+    header.write_text(header.read_text().partition("\n")[0] + "\n")
+    assert trained.run("predict", code=2, CSV=header).stderr.endswith("has a header and no rows.\n")
 
 
 def write(base, text):

@@ -112,6 +112,9 @@ def test_a_retraining_by_the_calendar_is_announced(bare):
                           (plain + '\n[retrain]\nevery = "7d"\nmax_per_week = 0\n', "check")):
             config.write_text(text)
             assert json.loads(bare.run("status", **later).stdout)["models"][0]["next"]["job"] == job
+        for text in ('description = """A text. We\nretrain. this every month"""\n' + plain.partition("\n")[2], plain + '\n[retrain]\nevery = "x"\n', 'retrain = {cooldown = "x"}\n' + plain):
+            config.write_text(text)  # of several lines, one of which only looks like a key; and what every command that needs it refuses
+            assert json.loads(bare.run("status", **later).stdout)["models"][0]["next"]["job"] == "check"
         config.write_text(plain + '\n[retrain]\nwindows = [\n  "all",\n]\nevery = "7d"\n')
         assert fields(status(bare, TZ="UTC"))["next"] == "09:07"
         assert json.loads(bare.run("status", **later).stdout)["models"][0]["next"]["job"] == "retrain"
@@ -220,7 +223,7 @@ def many(project, count: int) -> None:
         for number in range(count):
             name = f"model-{number}"
             folder = project.root / "models" / name
-            folder.mkdir()
+            (folder / "v1").mkdir(parents=True)
             (folder / "model.toml").write_text(text)
             os.symlink("v1", folder / "production")
             connection.execute("INSERT INTO versions (model, version, run_id, created, tag, sha256, manifest_sha256, estimator, metric, value, greater_is_better, train_rows, holdout_rows, why) "
@@ -230,6 +233,15 @@ def many(project, count: int) -> None:
             connection.executemany("INSERT INTO checks (run_id, model, version, time, rule, metric, value, labels, matured, verdict) VALUES (?, ?, 1, '2026-11-22T05:00:00Z', 'simple', 'accuracy', 0.9, ?, 9, 'healthy')",
                                    [(run, name, labels) for labels in range(20)])
     connection.close()
+
+
+def test_a_live_version_whose_folder_git_took_away_is_told_and_comes_back(bare):
+    live = (bare.root / "models/cancer/production").resolve()
+    bare.git("checkout", "-q", f"cancer/{live.name}")
+    bare.git("checkout", "-q", "-")
+    assert not live.exists() and f"{live.name} is live, and its folder is not here (git checkout takes it along: look at a version with git worktree)    next: make restore MODEL=cancer\n" in status(bare)
+    bare.run("restore", MODEL="cancer")
+    assert live.exists() and "is not here" not in status(bare)
 
 
 def test_a_thousand_models_cost_less_than_a_second_and_no_git(bare):

@@ -400,8 +400,9 @@ def was_killed(connection: sqlite3.Connection, uuid: str, script: str) -> bool:
     return connection.execute("SELECT 1 FROM runs WHERE uuid = ? AND script = ? AND status = 'killed'", (uuid, script)).fetchone() is not None
 
 
-def last_check(connection: sqlite3.Connection, model: str) -> sqlite3.Row | None:
-    return connection.execute("SELECT * FROM checks WHERE model = ? ORDER BY id DESC LIMIT 1", (model,)).fetchone()
+def last_check(connection: sqlite3.Connection, model: str, version: int | None = None) -> sqlite3.Row | None:
+    """Of the model, or of one version of it."""
+    return connection.execute("SELECT * FROM checks WHERE model = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY id DESC LIMIT 1", (model, version)).fetchone()
 
 
 def open_alert(connection: sqlite3.Connection, model: str, kind: str) -> sqlite3.Row | None:

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from lib import files
-from lib.errors import Failed
+from lib import files, git
+from lib.errors import Failed, UserError
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.record import Record
@@ -55,6 +55,17 @@ def refuse_other_code(paths: ModelPaths, inputs: Inputs) -> None:
     changed = changed_keys(inputs.code, code_of(paths))
     if changed:
         raise Failed(f"scripts/{changed[0]} was changed during the training, so its tag could not hold the code that ran. Type it again.")
+
+
+def refuse_untracked(root: Path) -> None:
+    """UserError if a file of this repository that was imported is in no commit, so that no tag would hold it."""
+    inside, packages = f"{root.resolve()}{os.sep}", f"{os.path.realpath(sys.prefix)}{os.sep}"
+    used = {os.path.realpath(module.__file__) for module in list(sys.modules.values()) if (getattr(module, "__file__", None) or "").startswith((inside, f"{root}{os.sep}"))}
+    ours = {path.removeprefix(inside) for path in used if path.startswith(inside) and not path.startswith(packages)}
+    missing = sorted(ours - set(git.list_files(root, "HEAD", "."))) if git.head(root) else []
+    if missing:
+        raise UserError(f"features.py uses {missing[0]}, which is in no commit: the version's tag could not hold it, and the version would not load without it. "
+                        f"Commit it first: git add {missing[0]} && git commit")
 
 
 def plain(value):

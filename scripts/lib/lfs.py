@@ -73,6 +73,7 @@ def read_tagged(root: Path, tag: str, below: str, wanted: set[str] | None = None
     pointers = {name: POINTER.match(blobs[f"{tag}:{name}"] or b"") for name in names}
     absent = [name for name, found in pointers.items() if found and not sound(root, found[1].decode())]
     if absent:
+        require()
         fetch(root, [tag], absent)
     for name in names:
         found = pointers[name]
@@ -106,11 +107,16 @@ def fetch(root: Path, tags: list[str], names: list[str] | None = None) -> None:
             git.run(root, "lfs", "fetch", *only, source.name, *tags, timeout=3600)
 
 
-def configure(root: Path) -> None:
-    """So that the user's own `git checkout churn/v3` brings models and data, not pointers."""
+def require() -> None:
+    """Failed where git-lfs can't be found: what it would bring is not lost."""
     import shutil
     if shutil.which("git-lfs") is None:
-        raise Failed("git-lfs is not installed. Install it with: sudo apt-get install git-lfs")
+        raise Failed(f"git-lfs is not installed, or not on PATH ({os.environ.get('PATH', '')}). Install it with: sudo apt-get install git-lfs")
+
+
+def configure(root: Path) -> None:
+    """So that the user's own `git checkout churn/v3` brings models and data, not pointers."""
+    require()
     if git.ask(root, "config", "--local", "--get", "filter.lfs.process")[0]:
         git.remove_stale_locks(git.folder(root) / "config.lock")
         for key, value in git.LFS.items():

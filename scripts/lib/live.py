@@ -18,10 +18,12 @@ def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, ac
     Going back needs no approval: that version was live before, and a night is no time to look for who may sign.
     """
     if known.live and known.live.number == version.number:
+        check_usable(paths, version)
         print(f"{version.name} is live already")
         return
     given = approval.required(paths, version) if action != "rollback" else None
     check_usable(paths, version)
+    warn(run, paths, known, version)
     for line in side_by_side(version, known.live if action != "retrain" else None):  # which has compared them on the same rows
         print(line)
     switched = registry.switch(run, paths, known, version, action, reason, given)
@@ -29,6 +31,15 @@ def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, ac
         from lib import alerts  # whose network modules take longer to import than a deployment takes
         alerts.resolve(run, paths.name, approval.ALERT)
     print(f"{version.name} is live (deployment {switched.number}, tag {switched.tag})")
+
+
+def warn(run: Run, paths: ModelPaths, known: Registry, version: Version) -> None:
+    """What a person should know of a version that comes back: that it was found to have dropped, or answers another question than the one that is live."""
+    last = db.last_check(run.db, paths.name, version.number)
+    if last and last["verdict"] == "dropped":
+        print(f"{version.name} had dropped when it was last checked, at {last['time'][:16].replace('T', ' ')}: {last['metric']} {last['value']:.4g}, {'floor' if last['metric'] == 'accuracy' else 'limit'} {last['floor']:.4g}", file=sys.stderr)
+    if known.live and ("mae" in known.live.entry) != ("mae" in version.entry):
+        print(f"{version.name} is a {'regression' if 'mae' in version.entry else 'classification'}, and {known.live.name}, which it replaces, is not: nothing watches it until `task` in model.toml says so", file=sys.stderr)
 
 
 def check_usable(paths: ModelPaths, version: Version) -> None:

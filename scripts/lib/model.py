@@ -1,6 +1,7 @@
 """The estimator with its preprocessing as one scikit-learn Pipeline, the user's features, and loading what has been verified."""
 import importlib
 import io
+import pickle
 import types
 import warnings
 from collections.abc import Callable
@@ -223,9 +224,12 @@ class RepeatablePickler(NumpyPickler):
 
 
 def dump(fitted: Pipeline) -> bytes:
-    """What joblib.load reads; the same bytes for the same fit."""
+    """What joblib.load reads; the same bytes for the same fit. UserError if something of it can't be pickled."""
     buffer = io.BytesIO()
-    RepeatablePickler(buffer).dump(fitted)
+    try:
+        RepeatablePickler(buffer).dump(fitted)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise UserError(f"the fitted model can't be stored: {error}. What `fit` in features.py returns must be plain data: numbers, texts, lists, dicts, arrays, frames.") from error
     return buffer.getvalue()
 
 

@@ -104,6 +104,8 @@ def remark(run: Run, row, tagged: bool) -> tuple[str | None, str | None]:
         return f"v{newest} registered, nothing live", f"make deploy MODEL={name}"
     if pointed != row["version"]:
         return (f"production points to v{pointed}, and v{row['version']} is on record" if pointed else "production is gone"), f"make restore MODEL={name}"
+    if not ModelPaths(run.root, name).production.exists():
+        return f"v{pointed} is live, and its folder is not here (git checkout takes it along: look at a version with git worktree)", f"make restore MODEL={name}"
     if row["stopped"] and stops(run, name):
         return f"no retraining: spoiled rows, found first at {row['stopped'][:16].replace('T', ' ')}, are not accepted", f"make drift MODEL={name}"
     if newest > row["version"] and row["newest_created"] >= row["since"] and not row["newest_was_live"]:

@@ -63,6 +63,8 @@ class Run(Record):
         paths = files.ModelPaths(self.root, self.options["MODEL"] or model_names.meant(self.root))
         if not model_names.is_described(paths):
             known = model_names.described(self.root)
+            if paths.name in model_names.registered(self.root):
+                raise UserError(f"models/{paths.name} is not here, and there are versions under tags {paths.name}/v…. Bring them back with: make restore MODEL={paths.name}")
             raise UserError(f"there is no model {paths.name!r} (no {paths.config.relative_to(self.root)}).{nearest(paths.name, known)} Known: {', '.join(known) or 'none'}.")
         if self.options["MODEL"]:
             self.note(model=paths.name)  # its row has it since the beginning

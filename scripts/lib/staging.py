@@ -19,6 +19,7 @@ from lib.strictjson import as_json, finite
 
 def register(run: Run, paths: ModelPaths, known: tags.Registry, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tags.Version:
     """The candidate as the next version. texts: as versions.texts gave them when the training began."""
+    fingerprints.refuse_untracked(paths.root)
     number = registry.next_number(run, known, paths.name)
     fitted = final_pipeline(candidate)
     profiled = ThreadPoolExecutor(1).submit(baseline_file, candidate)  # NumPy's work, for the most part, which leaves room for ours
