@@ -68,7 +68,7 @@ def make(run: Run, paths: ModelPaths, source: Path, header: csvfile.Header, targ
     print(f"{paths.name}: {found['task']} of {target!r}, {len(texts):,} rows, columns: {kinds}")
     print(f"{paths.name}: id {found['id'] or 'none'}, time {found['time'] or 'none'}")
     if found["time"] and not run.options["TIME"]:
-        print(f"{paths.name}: {found['time']} is taken for the time of a row: the newest rows examine a model (TIME={NONE}: rows drawn at random)")
+        print(f"{paths.name}: {found['time']} is taken for the time of a row: the newest rows examine a model (TIME={NONE}: rows as if drawn at random)")
     if conf.unlearnable:
         print(f"{paths.name}: {not_learnt(conf.unlearnable)}")
     if conf.positive is not None:

@@ -26,6 +26,13 @@ def test_deploying_what_is_live_changes_nothing(trained):
     assert trained.sql("SELECT count(*) FROM deployments") == [(1,)]
 
 
+def test_deploying_what_is_live_looks_whether_it_is_what_its_tag_says(trained):
+    path = trained.root / "models/cancer/v1/model.joblib"
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    assert "is not what the tag cancer/v1 says" in trained.run("deploy", code=3, VERSION="v1").stderr
+
+
 def test_rollback_twice_returns_to_the_first_version(trained):
     trained.run("deploy")
     trained.run("train", FORCE=1)

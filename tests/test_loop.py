@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, edit
 from worlds import changed_world, live_diabetes, outcomes, two_halves, world
 
-from lib import evidence
+from lib import bounds, evidence
 from lib.tags import Deployment, Registry, Version
 
 
@@ -338,6 +338,28 @@ def test_a_record_that_was_lost_after_a_version_came_back_has_its_evidence_again
     (live.root / "metrics.db").unlink()
     live.run("restore")
     assert live.run("check", code=3, LEAN_NOW=days_on(5)).stdout.endswith(": dropped\n")
+
+
+def test_who_goes_back_to_a_version_that_had_dropped_is_told(live):
+    live.run("label", CSV=outcomes(live, 1, wrong=150))
+    live.run("check", code=3)
+    live.run("train", FORCE=1)
+    live.run("deploy")
+    assert re.match(r"cancer v1 had dropped when it was last checked, at \d{4}-\d\d-\d\d \d\d:\d\d: accuracy 0\.\d+, floor 0\.\d+\n", live.run("rollback").stderr)
+
+
+def test_a_version_of_before_the_task_was_changed_is_no_yardstick():
+    entries = {1: {"wrong": 5, "holdout_rows": 100, "metric": "accuracy"}, 2: {"mae": 1.0, "holdout_rows": 100, "metric": "mae"}}
+    versions = {number: Version("m", number, f"m/v{number}", "", "", "", entry) for number, entry in entries.items()}
+    known = Registry(versions, [Deployment(1, 2, None, "deploy", "m/deploy-1", {}), Deployment(2, 1, 2, "rollback", "m/deploy-2", {})], [])
+    assert [each.number for each in bounds.since_a_person(known)] == [1]
+
+
+def test_outcomes_are_taken_in_whatever_may_be_wrong_with_the_audit(live):
+    path = live.root / "models/cancer/audit.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"cancer/v1", b"cancer/v7", 1))
+    live.run("check", code=3, MODEL="cancer")
+    live.run("label", CSV=outcomes(live, 1))
 
 
 def test_another_task_is_refused_while_a_version_of_the_first_is_live(live):
@@ -867,7 +889,6 @@ def test_where_the_world_has_changed_the_version_before_is_no_way_out(live):
 
 
 def test_retraining_lowers_what_is_asked_for_never_and_a_person_may():
-    from lib import bounds
     from lib.config import parse
     conf = parse((ROOT / "models/cancer/model.toml").read_text())
     def registry(*steps):
@@ -895,7 +916,7 @@ def config_of_diabetes(limit: float | None):
 
 def first_days_of(mae: float, limit: float | None, reached: float = 1.0, labels: int = 100) -> list[str]:
     """The verdicts on three days of exponential errors, of a regression that had `reached` on its holdout and is allowed `limit`."""
-    from lib import bounds, sequential
+    from lib import sequential
     conf = config_of_diabetes(limit)
     version = Version("m", 1, "m/v1", "", "", "", {"mae": reached, "holdout_rows": 1000, "metric": "mae"})
     known = Registry({1: version}, [Deployment(1, 1, None, "deploy", "m/deploy-1", {})], [])
@@ -920,7 +941,7 @@ def test_an_error_that_has_tripled_is_a_drop_however_wide_its_limit_and_one_as_b
 
 def test_twice_the_error_is_found_beside_a_few_huge_ones_that_are_clipped():
     """One error in a hundred is fifty times as large: they make a third of the mae, and hardly count once clipped."""
-    from lib import bounds, sequential
+    from lib import sequential
     def errors(count, rng):
         return np.abs(rng.normal(size=count)) * np.where(rng.random(count) < 0.01, 50, 1)
     conf, rng = config_of_diabetes(None), np.random.default_rng(0)
@@ -936,7 +957,6 @@ def test_twice_the_error_is_found_beside_a_few_huge_ones_that_are_clipped():
 
 
 def test_what_a_holdout_comes_to_is_no_less_than_its_clipped_errors_whatever_they_are_measured_by():
-    from lib import bounds
     holdout = np.random.default_rng(0).lognormal(0, 1.5, 1000)
     entry = {"mae": holdout.mean(), "clipped": bounds.clipped(holdout), "holdout_rows": 1000}
     for unit in (1.0, 4.0, entry["clipped"]["at"], 50.0, 1000.0):

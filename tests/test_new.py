@@ -18,13 +18,27 @@ def orders(tmp_path):
 
 def test_new_infers_and_the_first_train_is_meaningful(project, orders):
     done = project.run("new", MODEL="churn", CSV=orders, TARGET="churned")
-    assert "churn: classification of 'churned', 200 rows, columns: 2 integer, 1 category, 1 boolean, 1 text, 1 time\nchurn: id customer_id, time day\nchurn: day is taken for the time of a row: the newest rows examine a model (TIME=-: rows drawn at random)\nchurn: positive '1': precision, recall and f1 are about it, and the score is its probability\n" in done.stdout
+    assert "churn: classification of 'churned', 200 rows, columns: 2 integer, 1 category, 1 boolean, 1 text, 1 time\nchurn: id customer_id, time day\nchurn: day is taken for the time of a row: the newest rows examine a model (TIME=-: rows as if drawn at random)\nchurn: positive '1': precision, recall and f1 are about it, and the score is its probability\n" in done.stdout
     text = (project.root / "models/churn/model.toml").read_text()
     assert 'separator = ";"' in text and 'values = ["free", "pro", "team"]' in text and 'positive = "1"' in text
     done = project.run("train", MODEL="churn")
     assert "v1 registered" in done.stdout
     assert "the rows from 2026-" in (project.root / "models/churn/v1/card.md").read_text()
     assert project.git("status", "--porcelain") == "?? models/churn/\n"
+
+
+def test_new_and_train_and_the_card_say_what_is_not_learnt_from_and_a_date_may_be_no_time_of_a_row(project, tmp_path):
+    rows = "".join(f"{i},2019-{1 + i % 12:02d}-01,words of row {i},{i * 37 % 101},{['yes', 'no'][i * 37 % 101 > 60]}\n" for i in range(300))
+    (tmp_path / "rows.csv").write_text("n,built,note,size,y\n" + rows)
+    words = "houses: not learnt from: built (time), note (text); a features.py can turn them into numbers or categories\n"
+    done = project.run("new", MODEL="houses", CSV=tmp_path / "rows.csv", TARGET="y", TIME="-")
+    assert "houses: id none, time none\n" in done.stdout and words in done.stdout
+    assert words in project.run("train", MODEL="houses").stdout
+    card = (project.root / "models/houses/v1/card.md").read_text()
+    assert "from 2 columns (not learnt from: built (time), note (text); a features.py can turn them into numbers or categories). Precision" in card and "chosen by a hash of each row" in card
+    (project.root / "models/houses/features.py").write_text("def build(rows):\n    return rows[['n', 'size']].assign(month=rows['built'].dt.month)\n")
+    assert "not learnt from" not in project.run("train", MODEL="houses").stdout
+    assert "from 3 features that features.py makes of 4 columns. Precision" in (project.root / "models/houses/v2/card.md").read_text()
 
 
 def test_new_overwrites_nothing(project, orders):

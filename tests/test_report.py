@@ -151,6 +151,12 @@ def test_the_metric_shows_its_limit_its_deployments_and_the_retraining_that_foun
     assert "v4 deployed by retraining by ada: the newest" in quality
 
 
+def test_the_limit_is_the_one_that_the_check_goes_by_where_that_asks_for_more_than_model_toml(template, tmp_path):
+    project = filled(template, tmp_path, 3, 7)
+    simulated_db(project, "UPDATE checks SET floor = 0.96 WHERE model = 'churn'")
+    assert "≥ 0.96" in report(project, MODEL="churn")
+
+
 def test_drifted_columns_are_shown_beside_training(ten):
     churn = ten[1].split('id="m-churn"')[1].split("</section>")[0]
     assert "5 columns had moved on 20 May: age, income, amount and 2 more" in churn
