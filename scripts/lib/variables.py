@@ -10,8 +10,8 @@ OPTIONS = {
     "MODEL": "the model's name; without it, the only model of yours there is (a sample, while you have none)",
     "CSV": "the file with the rows",
     "TARGET": "the column to predict",
-    "ID": "the column that names a row",
-    "TIME": "the column that says when a row was",
+    "ID": "the column that names a row; - for none",
+    "TIME": "the column that says when a row was; - for none",
     "VERSION": "a version's number, as 3 or v3",
     "OUT": "the file to write",
     "FORCE": "1: do it even if nothing has changed",
@@ -28,6 +28,8 @@ OPTIONS = {
     "KEEP": "how many of the newest versions to keep",
     "YES": "1: really do it",
 }
+OF_ALL = ("check", "drift", "retrain", "status", "report", "verify", "restore", "prune")  # what these do without MODEL=
+MODEL_OF = {"new": "the new model's name", **dict.fromkeys(OF_ALL, "the model's name; without it, all models")}
 MAKES_OWN = ("VENV", "PYTHON", "HELP", "BASE", "BENCH", "BATCH")  # the Makefile's, whatever the target
 NEAR = 0.7  # how alike (difflib) two variables' names are where one is taken for a slip of the other
 
@@ -62,7 +64,8 @@ def parse_arguments(script: str, doc: str, defaults: dict[str, str], argv: list[
 def usage(script: str, doc: str, options: tuple[str, ...]) -> str:
     """What HELP=1 prints: in the words of make, which is how people call it."""
     width = max(map(len, options), default=0) + 1
-    variables = "\n".join(f"  {name + '=':<{width}}  {OPTIONS[name]}" for name in options) or "  none"
+    words = OPTIONS | {"MODEL": MODEL_OF.get(script, OPTIONS["MODEL"])}
+    variables = "\n".join(f"  {name + '=':<{width}}  {words[name]}" for name in options) or "  none"
     return f"usage: make {' '.join((script, *(f'{name}=' for name in options)))}\n\n{doc.strip()}\n\nvariables:\n{variables}"
 
 
