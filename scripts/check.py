@@ -10,6 +10,7 @@ from lib.errors import Busy
 from lib.files import ModelPaths
 from lib.finding import Finding
 from lib.tags import Registry
+from lib.names import plural
 from lib.runs import Run
 
 LITTLE = 4 << 20  # bytes of new rows up to which a model's check is one transaction: metrics.db is held for some milliseconds
@@ -35,7 +36,7 @@ def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | Non
         return []
     try:
         with files.lock(paths.data / ".check.lock", f"check by {run.user}", 0 if run.trigger == "cron" else runs.LOCK_WAIT):
-            found = observe(run, paths, known)
+            found, waiting = observe(run, paths, known)
     except Busy:
         if run.trigger != "cron":
             raise
@@ -43,34 +44,37 @@ def check_model(run: Run, paths: ModelPaths, named: bool, found_tags: list | Non
         return []
     alerts.resolve(run, paths.name, alerts.failure("check"))
     print(found.words(paths.name))
+    if waiting:
+        print(f"{paths.name}: {plural(waiting, 'new outcome')} with an id that no prediction in the log has: {'it counts' if waiting == 1 else 'they count'} once there is one")
     tell(run, paths, found)
     return [found]
 
 
-def observe(run: Run, paths: ModelPaths, known: Registry) -> Finding:
-    """Count what is new, judge, and put the finding on record; where nothing is new, the last one stands."""
+def observe(run: Run, paths: ModelPaths, known: Registry) -> tuple[Finding, int]:
+    """Count what is new, judge, and put the finding on record; where nothing is new, the last one stands. And how many of the new outcomes are of no prediction so far."""
     news = logs.news(run, paths)
     size = sum(end - begin for stretches in news.values() for _, begin, end in stretches) if news is not None else LITTLE
     with db.transaction(run.db) if size < LITTLE else contextlib.nullcontext():
-        found, basis = size == 0 and finding.standing(run, paths, known) or judge(run, paths, known, news, size)
+        standing = size == 0 and finding.standing(run, paths, known)
+        found, basis, waiting = (*standing, 0) if standing else judge(run, paths, known, news, size)
         with db.transaction(run.db):
             db.insert(run.db, "checks", run_id=run.id, model=paths.name, time=clock.now(), basis=basis, **{name: value for name, value in vars(found).items() if name != "needed"})
     if size:
         logs.sweep(run, paths)
-    return found
+    return found, waiting
 
 
-def judge(run: Run, paths: ModelPaths, known: Registry, news: dict | None, size: int) -> tuple[Finding, str]:
-    """size: bytes of the news, where they can be told."""
+def judge(run: Run, paths: ModelPaths, known: Registry, news: dict | None, size: int) -> tuple[Finding, str, int]:
+    """The finding, what it follows from, and how many of the new outcomes are of no prediction so far. size: bytes of the news, where they can be told."""
     from lib import config, counting, monitor
     from lib.progress import Progress
     conf = config.load(paths.config)
     with Progress(f"{paths.name}: counting new predictions and labels") if size >= LITTLE else contextlib.nullcontext():
-        counting.read_new(run, paths, conf, known, news)
+        waiting = counting.read_new(run, paths, conf, known, news)
     matures = config.seconds(conf.monitor.matures, "monitor.matures")
     until = clock.hour_ago(matures)  # before the verdict: where an hour matures in between, the next check judges it
     found = monitor.check(run, paths, conf, known)
-    return found, finding.basis(run, paths, known, matures, found.needed, until)
+    return found, finding.basis(run, paths, known, matures, found.needed, until), waiting
 
 
 def tell(run: Run, paths: ModelPaths, found: Finding) -> None:

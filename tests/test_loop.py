@@ -98,11 +98,10 @@ def test_a_label_that_comes_before_its_prediction_waits_for_it(live):
     true = pd.read_csv(source)["diagnosis"]
     early.write_text("id,label,time\n" + "".join(f"{prefix}-{i + 1},{true[i]},2026-01-05T10:00:00Z\n" for i in range(40)) + "nobody,benign,2026-01-05\n")
     live.run("label", CSV=early)
-    live.run("check")
-    assert day(live)[:2] == (300, 0)
+    waiting = "cancer: 41 new outcomes with an id that no prediction in the log has: they count once there is one\n"
+    assert live.run("check").stdout.endswith(waiting) and day(live)[:2] == (300, 0)
     live.run("predict", CSV=source)
-    live.run("check")
-    assert day(live)[:2] == (340, 40)
+    assert "new outcome" not in live.run("check").stdout and day(live)[:2] == (340, 40)
 
 
 @pytest.mark.parametrize("asked", [(), (1, 2, 3, 4), (2, 4)])

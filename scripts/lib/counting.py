@@ -7,8 +7,8 @@ from lib.runs import Run
 from lib.tags import Registry, Version
 
 
-def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> None:
-    """Count what `logs.news` found appended to the logs. Only under the check's lock."""
+def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict | None) -> int:
+    """Count what `logs.news` found appended to the logs; returns how many of the new outcomes are of no prediction so far. Only under the check's lock."""
     numeric = conf.task == "regression"
     versions.refuse_other_task(known.live, conf.task)
     units = {number: bounds.yardstick(conf, known, number) for number, version in known.versions.items() if "mae" in version.entry} if numeric else {}
@@ -20,9 +20,9 @@ def read_new(run: Run, paths: ModelPaths, conf, known: Registry, stretches: dict
                 db.forget_before(run.db, paths.name)
         stretches = logs.news(run, paths)
     if not any(stretches.values()):
-        return
+        return 0
     from lib import outcomes  # NumPy takes a tenth of a second to import: not when there is nothing new
-    outcomes.update(run, paths, outcomes.Judge(numeric, units, Calibrations(paths, known)), stretches)
+    return outcomes.update(run, paths, outcomes.Judge(numeric, units, Calibrations(paths, known)), stretches)
 
 
 class Calibrations(dict):

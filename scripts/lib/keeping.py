@@ -3,7 +3,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib import backups, copying, dbfile, files, lfs, mirror, model_names, tags, versions
+from lib import backups, copying, db, dbfile, files, lfs, mirror, model_names, tags, versions
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
@@ -125,7 +125,7 @@ def fetch_missing(run: Run, to: Path, tally: Copied) -> None:
     """Objects that a version needs and that were pruned here come from the remote; here they stay pruned."""
     for name in model_names.of_any_kind(run.root):
         try:
-            wanted = versions.objects_needed(run.root, tags.read(ModelPaths(run.root, name)).versions.values())
+            wanted = versions.objects_needed(run.root, tags.read(ModelPaths(run.root, name), db.tag_objects(run.db, name)).versions.values())
         except UserError as error:  # one model's broken tag must not keep the others from being backed up
             tally.warn(str(error))
             continue

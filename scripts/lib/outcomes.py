@@ -41,15 +41,18 @@ class Judge:
         return chance
 
 
-def update(run: Run, paths: ModelPaths, judge: Judge, stretches: dict) -> None:
-    """Join and count the unread stretches of the logs. Only under the check's lock."""
+def update(run: Run, paths: ModelPaths, judge: Judge, stretches: dict) -> int:
+    """Join and count the unread stretches of the logs; returns how many of the new outcomes are of no prediction so far. Only under the check's lock."""
+    waiting = 0
     index = {log: Segments(logs.index_folder(paths, log), db.log_segments(run.db, paths.name, log)) for log in logs.LOGS}
     for parsed, positions in batches(stretches["predictions"], 5):
         rows, counts = absorb_predictions(index, judge, parsed)
         commit(run, paths, index, "predictions", judge, rows, positions, counts)
     for parsed, positions in batches(stretches["labels"], 3):
-        rows, counts = absorb_labels(index, judge, parsed)
+        rows, counts, unknown = absorb_labels(index, judge, parsed)
         commit(run, paths, index, "labels", judge, rows, positions, counts)
+        waiting += unknown
+    return waiting
 
 
 def batches(stretches, count: int):
@@ -85,8 +88,11 @@ def absorb_predictions(index: dict[str, Segments], judge: Judge, parsed: list) -
     return rows, counts
 
 
-def absorb_labels(index: dict[str, Segments], judge: Judge, parsed: list) -> tuple[np.ndarray, "Counts"]:
-    """New labels as the index holds them; the predictions that they are about are judged. A label that comes again counts once, another one corrects it."""
+def absorb_labels(index: dict[str, Segments], judge: Judge, parsed: list) -> tuple[np.ndarray, "Counts", int]:
+    """New labels as the index holds them, with the predictions that they are about judged; and how many are about none so far.
+
+    A label that comes again counts once, another one corrects it.
+    """
     pieces = [label_rows(*one, judge) for one in parsed]
     rows = np.concatenate(pieces) if pieces else np.empty(0, logindex.ROW)
     rows, firsts, changes = last_of_each(rows)
@@ -103,7 +109,7 @@ def absorb_labels(index: dict[str, Segments], judge: Judge, parsed: list) -> tup
     counts = Counts()
     counts.add(said["version"], said["hour"], labels=~corrected, losses=loss - corrected * before, squares=loss**2 - corrected * before**2,
                errors=error - corrected * error_before, corrections=changes[place], error_squares=squared(error) - corrected * squared(error_before))
-    return rows, counts
+    return rows, counts, len(rows) - len(np.unique(place))
 
 
 def prediction_rows(block: bytes, begins, stops, judge: Judge) -> tuple[np.ndarray, np.ndarray]:
