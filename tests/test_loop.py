@@ -209,12 +209,17 @@ def test_late_labels_count_when_a_version_comes_back_whether_they_come_before_or
     assert f", {300 if checked else 200} labels for 300 matured" in (said := live.run("check", code=code, LEAN_NOW=days_on(5)).stdout) and said.endswith(": dropped\n" if code else ": healthy\n")
 
 
-def test_a_version_whose_drop_was_seen_begins_anew_and_late_labels_of_that_time_are_of_that_time(live):
+def came_back(live):
+    """cancer v1 with a drop that was seen, replaced, and back after five days."""
     live.run("label", CSV=outcomes(live, 1, wrong=150, rows=slice(0, 150)))
     live.run("check", code=3)
     live.run("train", FORCE=1)
     live.run("deploy")
     live.run("rollback", LEAN_NOW=days_on(5))
+
+
+def test_a_version_whose_drop_was_seen_begins_anew_and_late_labels_of_that_time_are_of_that_time(live):
+    came_back(live)
     for labels in (150, 300):
         for _ in range(2):
             assert f"cancer v1: not enough labels since it went live yet: {labels} labels for 300 " in live.run("check", LEAN_NOW=days_on(6)).stdout
@@ -225,19 +230,10 @@ def test_a_version_whose_drop_was_seen_begins_anew_and_late_labels_of_that_time_
     assert told(live, 3)["labels"] == 300
 
 
-def came_back(live):
-    """cancer v1 with a drop that was seen, back after five days, with 300 rows more."""
-    live.run("label", CSV=outcomes(live, 1, wrong=150, rows=slice(0, 150)))
-    live.run("check", code=3)
-    live.run("train", FORCE=1)
-    live.run("deploy")
-    live.run("rollback", LEAN_NOW=days_on(5))
-    live.run("predict", CSV=world(live, 2), LEAN_NOW=days_on(5), OUT=live.root.parent / "answers-2.csv")
-
-
 def test_what_is_told_anew_of_a_version_that_came_back_is_all_of_its_time_and_nothing_of_before(live):
     """Its first hour included; and whether its drop was seen is not asked anew where model.toml has other settings since."""
     came_back(live)
+    live.run("predict", CSV=world(live, 2), LEAN_NOW=days_on(5), OUT=live.root.parent / "answers-2.csv")
     live.run("label", CSV=outcomes(live, 2, wrong=200))
     path = live.root / "models/cancer/model.toml"
     text = path.read_text()
