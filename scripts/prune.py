@@ -7,6 +7,7 @@ make prune KEEP=5 FROM=/mnt/disk/backup YES=1    # in a backup is elsewhere too,
 from lib import model_names, pruning, recovery, registry, runs, tags
 from lib.errors import UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.runs import Run
 
 
@@ -44,9 +45,9 @@ def told(keep: int, really: bool, count: int, size: int, run: Run) -> str:
     if not count:
         return f"nothing to prune, with KEEP={keep}"
     if really:
-        return f"{size:,} bytes freed, of {count} version(s)"
+        return f"{size:,} bytes freed, of {plural(count, 'version')}"
     options = "".join(f" {name}={run.options[name]}" for name in ("MODEL", "FROM") if run.options[name])
-    return f"{size:,} bytes would be freed, of {count} version(s). Nothing was done yet; do it with: make prune KEEP={keep}{options} YES=1"
+    return f"{size:,} bytes would be freed, of {plural(count, 'version')}. Nothing was done yet; do it with: make prune KEEP={keep}{options} YES=1"
 
 
 def main(argv: list[str] | None = None) -> int:

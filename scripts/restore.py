@@ -10,6 +10,7 @@ from collections.abc import Callable
 from lib import files, git, lfs, model_names, recovery, registry, remote, runs, tags, versions
 from lib.errors import Failed, Refused, UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.progress import Progress
 from lib.tags import Registry, Version
 from lib.runs import Run
@@ -140,7 +141,7 @@ def bring_back_parts(run: Run, problems: list[str], paths: ModelPaths, known: Re
     except Failed:  # the others one by one
         for name in sorted(absent):
             trying(run, problems, versions.restore_parts, paths, known.newest, {name})
-    print(f"{paths.name}: {sum((paths.train / name).exists() for name in absent)} training part(s) restored")
+    print(f"{paths.name}: {plural(sum((paths.train / name).exists() for name in absent), 'training part')} restored")
 
 
 def main(argv: list[str] | None = None) -> int:

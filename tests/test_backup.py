@@ -290,7 +290,7 @@ def test_a_damaged_clone_gets_back_what_is_missing_and_keeps_what_differs_with_a
         f"restore: warning: {labels} is another than the backup's; the one here is kept. The backup's: {backup_of(saved)}/data/cancer/labels/{labels.name}"]
     assert "C = 0.7" in (saved.root / "models/cancer/model.toml").read_text()
     assert "v1/model.joblib is not what the tag cancer/v1 says: it was changed or damaged." in done.stderr
-    assert "5 Git LFS objects restored" in done.stdout and "cancer v1: restored" in done.stdout and "cancer: 1 training part(s) restored" in done.stdout
+    assert "5 Git LFS objects restored" in done.stdout and "cancer v1: restored" in done.stdout and "cancer: 1 training part restored" in done.stdout
 
 
 def test_records_made_since_are_not_replaced_by_the_backups(saved):
@@ -322,5 +322,5 @@ def test_a_part_that_no_version_has_learnt_from_yet_is_in_the_backup(saved):
     (saved.root / "data/cancer/train/0002.csv").write_text("".join(lines[:20]))
     saved.run("backup", TO=backup_of(saved))
     other = clone(saved)
-    assert "cancer: 2 training part(s) restored" in other.run("restore", FROM=backup_of(saved)).stdout
+    assert "cancer: 2 training parts restored" in other.run("restore", FROM=backup_of(saved)).stdout
     assert (other.root / "data/cancer/train/0002.csv").read_bytes() == (saved.root / "data/cancer/train/0002.csv").read_bytes()

@@ -604,9 +604,9 @@ def webhook():
 def test_the_webhook_gets_each_alert_once_and_a_dead_one_loses_none(live, webhook):
     live.run("label", CSV=outcomes(live, 1, wrong=150))
     done = live.run("check", code=3, WEBHOOK_URL="http://127.0.0.1:9/secret")
-    assert "warning: the webhook did not take 1 alert(s): ConnectionRefusedError. The next command tries again." in done.stderr
+    assert "warning: the webhook did not take 1 alert: ConnectionRefusedError. The next command tries again." in done.stderr
     for address, problem in {"file:///etc/hostname": "its address begins with neither http:// nor https://", "http://": "URLError", "http://[": "ValueError"}.items():
-        assert f"did not take 1 alert(s): {problem}. The next" in live.run("check", code=3, WEBHOOK_URL=address).stderr
+        assert f"did not take 1 alert: {problem}. The next" in live.run("check", code=3, WEBHOOK_URL=address).stderr
     Webhook.answer = 500
     assert "it answered 500" in live.run("check", code=3, WEBHOOK_URL=webhook).stderr
     tomorrow = (datetime.now(timezone.utc) + timedelta(hours=25)).isoformat()
@@ -1011,7 +1011,7 @@ def test_a_webhook_that_drips_holds_nothing_up_for_long(live):
         live.run("label", CSV=outcomes(live, 1, wrong=150))
         began = time.monotonic()
         done = live.run("check", code=3, WEBHOOK_URL=f"http://127.0.0.1:{server.getsockname()[1]}/secret")
-        assert time.monotonic() - began < 40 and "did not take 1 alert(s): TimeoutError." in done.stderr
+        assert time.monotonic() - began < 40 and "did not take 1 alert: TimeoutError." in done.stderr
 
 
 @pytest.mark.slow
@@ -1021,7 +1021,7 @@ def test_a_webhook_that_never_answers_holds_nothing_up_for_long_and_loses_nothin
         live.run("label", CSV=outcomes(live, 1, wrong=150))
         began = time.monotonic()
         done = live.run("check", code=3, WEBHOOK_URL=f"http://127.0.0.1:{silent.getsockname()[1]}/secret")
-        assert "warning: the webhook did not take 1 alert(s): TimeoutError. The next command tries again." in done.stderr
+        assert "warning: the webhook did not take 1 alert: TimeoutError. The next command tries again." in done.stderr
         assert time.monotonic() - began < 60
     assert live.sql("SELECT delivered, attempts FROM alerts") == [(None, 1)] and live.sql("SELECT verdict FROM checks") == [("dropped",)]
 

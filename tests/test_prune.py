@@ -63,7 +63,7 @@ def test_without_yes_it_shows_what_it_would_free_and_does_nothing(many):
     own = sum(path_of(many.root / ".git", oid).stat().st_size for name, oid in objects(many, 2).items() if name != "0001.csv")
     assert done.stdout == ("cancer v1: stays, it was live before\ncancer v3: stays, it is live\n"
                            f"cancer v2: {folder + own:,} bytes, the folder {folder:,} and 2 Git LFS objects {own:,}; it is kept on the remote origin\n"
-                           f"{folder + own:,} bytes would be freed, of 1 version(s). Nothing was done yet; do it with: make prune KEEP=1 YES=1\n")
+                           f"{folder + own:,} bytes would be freed, of 1 version. Nothing was done yet; do it with: make prune KEEP=1 YES=1\n")
     assert everything(many) == before and done.stderr == ""
 
 
@@ -71,7 +71,7 @@ def test_without_yes_it_shows_what_it_would_free_and_does_nothing(many):
 def test_a_pruned_version_is_gone_here_and_comes_back_when_it_is_deployed(many):
     size = sum(path.stat().st_size for path in (many.root / ".git/lfs").rglob("*") if path.is_file())
     done = many.run("prune", KEEP=1, YES=1)
-    freed = int(done.stdout.splitlines()[-1].split(" bytes freed, of 1 version(s)")[0].replace(",", ""))
+    freed = int(done.stdout.splitlines()[-1].split(" bytes freed, of 1 version")[0].replace(",", ""))
     assert folders(many) == ["v1", "v3", "v4"] and here(many, 2) == {"0001.csv"} and all(len(here(many, number)) == 3 for number in (1, 3, 4))
     assert freed > size - sum(path.stat().st_size for path in (many.root / ".git/lfs").rglob("*") if path.is_file()) > 0
     assert "v2 pruned here, kept on the remote origin" in many.run("history").stdout and "cancer    v3 " in many.run("status").stdout

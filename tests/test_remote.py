@@ -62,11 +62,11 @@ def test_a_remote_that_is_down_costs_a_warning_and_the_next_command_tries_again(
     bare.rename(tmp_path / "away")
     done = trained.run("rollback")
     assert "cancer v1 is live" in done.stdout
-    assert done.stderr.startswith("rollback: warning: 1 tag(s) of cancer not yet on the remote 'origin':") and done.stderr.endswith("The next command tries again.\n")
+    assert done.stderr.startswith("rollback: warning: 1 tag of cancer not yet on the remote 'origin':") and done.stderr.endswith("The next command tries again.\n")
     assert trained.sql("SELECT kind FROM alerts") == []
     tomorrow = (datetime.now(timezone.utc) + timedelta(hours=25)).isoformat()
     for told in (True, False):  # whoever reads mail is told after a day, and once
-        assert ("train: ALERT cancer: 1 tag(s) of cancer not yet on the remote 'origin':" in trained.run("train", LEAN_NOW=tomorrow).stderr) == told
+        assert ("train: ALERT cancer: 1 tag of cancer not yet on the remote 'origin':" in trained.run("train", LEAN_NOW=tomorrow).stderr) == told
     (tmp_path / "away").rename(bare)
     assert trained.run("train").stderr == ""
     assert "refs/tags/cancer/deploy-3\n" in trained.git("ls-remote", "--tags", "origin")
@@ -100,7 +100,7 @@ def test_of_two_that_were_made_at_the_same_time_the_second_is_told_and_the_first
     (tmp_path / "away").rename(bare)
     other.run("train")
     told = "origin has another cancer/deploy-3 than this machine: two were made at the same time. One of the two must go: see README.md, More than one machine."
-    assert trained.run("train").stderr == f"train: warning: 1 tag(s) of cancer not yet on the remote 'origin': {told}\n"
+    assert trained.run("train").stderr == f"train: warning: 1 tag of cancer not yet on the remote 'origin': {told}\n"
     assert trained.run("deploy", code=1).stderr == f"deploy: {told}\n"
     assert told in trained.run("restore").stderr
     trained.run("rollback", VERSION=2)  # who must go back need not settle that first
@@ -161,7 +161,7 @@ def test_an_object_that_the_remote_has_lost_is_one_line_and_the_rest_is_restored
 def test_the_live_version_that_can_not_be_had_keeps_nothing_else_from_being_restored(pushed, tmp_path):
     other, done = restored_without(2, *pushed, tmp_path / "other")
     assert done.stderr.count("models/cancer/v2/model.joblib") == 1
-    assert "cancer: 1 training part(s) restored\ncancer v1: restored, 7 files verified\ncancer: nothing is live, 2 deployments on record\n" in done.stdout
+    assert "cancer: 1 training part restored\ncancer v1: restored, 7 files verified\ncancer: nothing is live, 2 deployments on record\n" in done.stdout
 
 
 def test_a_damaged_folder_and_a_damaged_object_are_replaced(pushed):
@@ -190,7 +190,7 @@ def test_one_model_that_is_gone_comes_back_and_one_that_is_broken_keeps_no_other
     trained.git("tag", "-f", "cancer/v2", trained.git("rev-parse", "refs/tags/cancer/v1").strip())
     done = trained.run("restore", code=1)
     assert "restore: the tag cancer/v2 carries the record of cancer/v1: it was moved or copied. Remove it with: git tag -d cancer/v2\n" in done.stderr
-    assert "diabetes: model.toml restored from diabetes/v1\ndiabetes: 1 training part(s) restored\ndiabetes v1: restored, 7 files verified\ndiabetes: nothing is live, 0 deployments on record\n" in done.stdout
+    assert "diabetes: model.toml restored from diabetes/v1\ndiabetes: 1 training part restored\ndiabetes v1: restored, 7 files verified\ndiabetes: nothing is live, 0 deployments on record\n" in done.stdout
 
 
 def test_nothing_to_restore_is_said(project):

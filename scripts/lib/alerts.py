@@ -11,6 +11,7 @@ from pathlib import Path
 from lib import clock, db, model_names
 from lib.errors import Busy, UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.runs import Run
 
 PATIENCE = timedelta(days=1)  # so long the remote or the webhook may fail before a person is told
@@ -97,7 +98,7 @@ def deliver(run: Run, well: bool = False) -> None:
         with db.transaction(run.db):
             db.alert_tried(run.db, alert["id"], None if problem else clock.now())
         if problem:
-            print(f"{run.script}: warning: the webhook did not take {len(waiting)} alert(s): {problem}. The next command tries again.", file=sys.stderr)
+            print(f"{run.script}: warning: the webhook did not take {plural(len(waiting), 'alert')}: {problem}. The next command tries again.", file=sys.stderr)
             if datetime.fromisoformat(clock.now()) - datetime.fromisoformat(waiting[0]["raised"]) > PATIENCE:
                 raise_alert(run, waiting[0]["model"], "webhook", f"the webhook has not taken the alert of {waiting[0]['raised']} yet: {problem}")
             return

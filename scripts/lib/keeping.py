@@ -7,6 +7,7 @@ from lib import backups, copying, db, dbfile, files, lfs, mirror, model_names, t
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.progress import Progress
 from lib.runs import Run
 
@@ -165,7 +166,7 @@ def verify(run: Run, to: Path, made: Backup, tally: Copied) -> str:
     for entry in listed:
         if copying.sha256_on_disk(to / entry.at, entry.bytes) != entry.sha256:
             raise Failed(f"{to / entry.at} reads back differently from what was written: that disk can't be trusted.")
-    return f"{len(kept):,} Git LFS objects and {len(listed):,} other files by sha256, repo.git by git fsck, metrics.db by integrity_check"
+    return f"{plural(len(kept), 'Git LFS object')} and {plural(len(listed), 'other file')} by sha256, repo.git by git fsck, metrics.db by integrity_check"
 
 
 def mend(run: Run, path: Path, tally: Copied) -> None:

@@ -8,6 +8,7 @@ from lib import backups, copying, dbfile, files, git, lfs, mirror, parts, predic
 from lib.backups import Backup, Stored
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.progress import Progress
 from lib.runs import Run
 
@@ -70,7 +71,7 @@ def bring_back_objects(run: Run, kept: Path) -> None:
                 print(f"restore: warning: {error} It was not restored.", file=sys.stderr)
     if restored:
         git.sync(run.root)
-        print(f"{restored:,} Git LFS objects restored, {size:,} bytes")
+        print(f"{plural(restored, 'Git LFS object')} restored, {size:,} bytes")
 
 
 def bring_back_record(run: Run, folder: Path, backup: Backup) -> None:
@@ -119,13 +120,13 @@ def bring_back_logs(run: Run, paths: ModelPaths, folder: Path, backup: Backup) -
             held.enter_context(files.lock(paths.labels / ".lock", f"restore by {run.user}", runs.LOCK_WAIT))
         count = sum(bring_back_log(run.root / inside, folder / entry.at, entry) for inside, entry in mine.items())
     if count:
-        print(f"{paths.name}: {count} files of logs restored")
+        print(f"{paths.name}: {plural(count, 'file')} of logs restored")
     with run.lock(paths):
         recorded = parts.recorded(paths)
         wanted = {run.root / inside: entry for inside, entry in backup.parts.items() if inside.startswith(f"data/{paths.name}/")}
         count = sum(bring_back_part(path, folder / entry.at, entry, recorded) for path, entry in wanted.items())
     if count:
-        print(f"{paths.name}: {count} training part(s) restored")
+        print(f"{paths.name}: {plural(count, 'training part')} restored")
 
 
 def bring_back_log(target: Path, source: Path, entry: Stored) -> bool:

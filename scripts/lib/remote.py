@@ -6,6 +6,7 @@ from pathlib import Path
 from lib import alerts, clock, git
 from lib.errors import Failed, UserError
 from lib.files import ModelPaths
+from lib.names import plural
 from lib.runs import Run
 
 
@@ -68,7 +69,8 @@ def send(paths: ModelPaths, to: git.Remote, names: list[str]) -> None:
 
 
 def tell(run: Run, paths: ModelPaths, to: git.Remote, waiting: dict[str, datetime], error: Failed) -> None:
-    words = f"{len(waiting)} tag(s) of {paths.name} not yet on the remote {to.name!r}: {error}{'' if isinstance(error, Clash) else ' The next command tries again.'}"
+    again = error if isinstance(error, Clash) else f"{str(error).rstrip('.')}. The next command tries again."
+    words = f"{plural(len(waiting), 'tag')} of {paths.name} not yet on the remote {to.name!r}: {again}"
     print(f"{run.script}: warning: {words}", file=sys.stderr)
     if datetime.fromisoformat(clock.now()) - min(waiting.values()) > alerts.PATIENCE:
         alerts.raise_alert(run, paths.name, "push", words)
