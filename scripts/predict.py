@@ -4,6 +4,7 @@ make predict CSV=today.csv
 make predict MODEL=churn CSV=today.csv OUT=scored.csv
 """
 import contextlib
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -93,7 +94,7 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     ignored = [name for name in header.names if name not in conf.columns]
     absent = [name for name in conf.features if name not in header.names]
     for name in absent:
-        meant = next((other for other in ignored if squeezed(other) == squeezed(name)), None)
+        meant = next((other for other in ignored if squeezed(other) == squeezed(name) != ""), None)
         if meant is not None:
             raise UserError(f"{source} has no column {name!r}, but {meant!r}. Give it the name that v{version.number} knows.")
     if absent:
@@ -125,8 +126,8 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
 
 
 def squeezed(name: str) -> str:
-    """A column's name without what is written one way here and another there: case, blanks, signs."""
-    return "".join(filter(str.isalnum, name.casefold()))
+    """A column's name without what is written one way here and another there: case, blanks, underscores, hyphens, dots."""
+    return re.sub(r"[\s_.-]", "", name.casefold())
 
 
 def logged(conf: Config) -> list[str]:

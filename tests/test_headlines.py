@@ -90,7 +90,7 @@ def test_ticks_are_few_round_and_around_the_data(low, high):
     ticks = nice_ticks(low, high)
     steps = {round(b - a, 12) for a, b in zip(ticks, ticks[1:])}
     assert ticks[0] <= low + 1e-12 * abs(low) and ticks[-1] >= high - 1e-12 * abs(high) and 2 <= len(ticks) <= 8
-    assert tick_words([0.5]) == ["0.5"] and tick_words([0.0]) == ["0"]
+    assert tick_words([0.5]) == ["0.5"] and tick_words([0.0]) == ["0"] and tick_words([20000.0]) == ["20,000"]
     assert max(steps) - min(steps) <= 1e-6 * max(steps) and len(set(tick_words(ticks))) == len(ticks)
     assert re_round(ticks[1] - ticks[0])
 

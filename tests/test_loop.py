@@ -297,6 +297,19 @@ def test_a_row_whose_year_has_five_digits_keeps_no_model_unwatched(live, time):
     assert ", 300 labels for 300 matured predictions" in live.run("check").stdout
 
 
+def test_what_older_scripts_remembered_is_told_anew(live):
+    """They counted the hour in which a version came back otherwise, and did not note since when they counted."""
+    live.run("label", CSV=outcomes(live, 1, rows=slice(0, 200)))
+    live.run("check")
+    connection = sqlite3.connect(live.root / "metrics.db")
+    with connection:
+        connection.execute("UPDATE detector SET state = json_set(json_remove(state, '$.begun', '$.dropped'), '$.labels', 777)")
+    connection.close()
+    live.run("label", CSV=outcomes(live, 1))
+    assert ", 300 labels for 300 " in live.run("check").stdout
+    assert told(live, 1)["labels"] == 300 and told(live, 1)["begun"] == "" and told(live, 1)["dropped"] is False
+
+
 def test_what_matures_later_than_a_version_comes_back_is_told_once(live):
     path = live.root / "models/cancer/model.toml"
     text = path.read_text()

@@ -273,14 +273,22 @@ def test_a_features_file_that_comes_back_during_a_training_is_not_in_its_tag(tra
     (trained.root / "sklearn_mine.py").write_text("import subprocess\nfrom sklearn.linear_model import LogisticRegression\n\n\nclass Restoring(LogisticRegression):\n"
                                           "    def fit(self, *rows):\n        subprocess.run(['git', 'checkout', '-q', 'models/cancer/features.py'], check=True)\n        return super().fit(*rows)\n")
     edit(trained, "sklearn.linear_model.LogisticRegression", "sklearn_mine.Restoring")
-    words = "train: features.py uses sklearn_mine.py, which is in no commit: the version's tag could not hold it, and the version would not load without it. Commit it first: git add sklearn_mine.py && git commit\n"
-    assert trained.run("train", code=2, PYTHONPATH=str(trained.root)).stderr.endswith(words) and trained.git("tag", "--list", "cancer/v3") == ""
-    trained.git("add", "sklearn_mine.py")
-    trained.git("commit", "-qm", "an estimator of ours")
-    features.unlink()
     trained.run("train", PYTHONPATH=str(trained.root))
     assert features.exists() and trained.git("ls-tree", "-r", "--name-only", "cancer/v3", "models/cancer").split() == [
         f"models/cancer/{name}" for name in sorted(["model.toml", *(f"v3/{name}" for name in os.listdir(trained.root / "models/cancer/v3"))])]
+
+
+def test_what_features_import_and_no_commit_holds_is_warned_of(trained):
+    """Not what another model's features imported in the same process, and not the packages."""
+    helper = trained.root / "scripts/helper_of_mine.py"
+    helper.write_text("factor = 2\n")
+    (trained.root / "models/cancer/features.py").write_text("import helper_of_mine\n\n\ndef build(rows):\n    return rows.drop(columns='id', errors='ignore') * helper_of_mine.factor\n")
+    words = "train: warning: scripts/helper_of_mine.py was imported by features.py and is in no commit: the version's tag does not hold it, and without it the version can't be used. Commit it, and train again.\n"
+    assert trained.run("train").stderr == words
+    trained.git("add", "scripts/helper_of_mine.py")
+    trained.git("commit", "-qm", "a helper")
+    assert trained.run("train", FORCE=1).stderr == ""
+    assert "scripts/helper_of_mine.py" in trained.git("ls-tree", "-r", "--name-only", "cancer/v4")
 
 
 def test_a_killed_registration_is_swept_up_by_the_next_command(trained):

@@ -34,11 +34,11 @@ def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: se
     begun = beginning(known, stints[0])
     told = next(filter(None, (told_state(run, paths, stint.number) for stint in reversed(stints))), None)
     fresh = first_state(run, paths, conf, known, setting, all_days(begun))
-    if told and not anew and limits(told) == limits(fresh):
+    if told and not anew and told.begun == begun and limits(told) == limits(fresh):
         state = told_of(told, news(begun), setting)
     else:
         state = told_of(fresh, all_days(begun), setting)
-    state = replace(state, dropped=sequential.decide(state, setting).verdict == "dropped")
+    state = replace(state, dropped=sequential.decide(state, setting).verdict == "dropped", begun=begun)
     db.set_detector_state(run.db, paths.name, deployment.number, "live", state.to_json())
     own, told = beginning(known, deployment), told_state(run, paths, deployment.number, "before")
     before = told if told and not anew else before_state(run, paths, conf, known, setting)

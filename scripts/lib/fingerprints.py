@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from lib import files, git
-from lib.errors import Failed, UserError
+from lib.errors import Failed
 from lib.files import ModelPaths
 from lib.parts import Part
 from lib.record import Record
@@ -57,15 +57,28 @@ def refuse_other_code(paths: ModelPaths, inputs: Inputs) -> None:
         raise Failed(f"scripts/{changed[0]} was changed during the training, so its tag could not hold the code that ran. Type it again.")
 
 
-def refuse_untracked(root: Path) -> None:
-    """UserError if a file of this repository that was imported is in no commit, so that no tag would hold it."""
-    inside, packages = f"{root.resolve()}{os.sep}", f"{os.path.realpath(sys.prefix)}{os.sep}"
-    used = {os.path.realpath(module.__file__) for module in list(sys.modules.values()) if (getattr(module, "__file__", None) or "").startswith((inside, f"{root}{os.sep}"))}
-    ours = {path.removeprefix(inside) for path in used if path.startswith(inside) and not path.startswith(packages)}
-    missing = sorted(ours - set(git.list_files(root, "HEAD", "."))) if git.head(root) else []
-    if missing:
-        raise UserError(f"features.py uses {missing[0]}, which is in no commit: the version's tag could not hold it, and the version would not load without it. "
-                        f"Commit it first: git add {missing[0]} && git commit")
+def untracked(paths: ModelPaths) -> list[str]:
+    """The project's own Python files that were imported here, other models' left out, and that are in no commit: no tag holds them."""
+    root, found = Path(os.path.realpath(paths.root)), []
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(name, str) and name.endswith(".py") and os.path.isfile(name):
+            found.append(Path(os.path.realpath(name)))
+    ours = sorted({str(path.relative_to(root)) for path in found if path.is_relative_to(root) and not packaged(path, root) and not of_another(path.relative_to(root), paths.name)})
+    if not ours or not git.head(paths.root):
+        return []
+    held = git.run(paths.root, "ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *ours).decode(errors="surrogateescape").split("\0")
+    return [name for name in ours if name not in held]
+
+
+def packaged(path: Path, root: Path) -> bool:
+    """Whether a file below the project's folder belongs to a Python or a venv that lies there."""
+    homes = [os.path.realpath(home) for home in (sys.prefix, sys.base_prefix)]
+    return any(path.is_relative_to(home) for home in homes) or any(part.startswith(".") or part in ("site-packages", "dist-packages") for part in path.relative_to(root).parts)
+
+
+def of_another(path: Path, model: str) -> bool:
+    return path.parts[0] == "models" and path.parts[1:2] != (model,)
 
 
 def plain(value):

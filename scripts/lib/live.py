@@ -36,7 +36,7 @@ def make_live(run: Run, paths: ModelPaths, known: Registry, version: Version, ac
 def warn(run: Run, paths: ModelPaths, known: Registry, version: Version) -> None:
     """What a person should know of a version that comes back: that it was found to have dropped, or answers another question than the one that is live."""
     last = db.last_check(run.db, paths.name, version.number)
-    if last and last["verdict"] == "dropped":
+    if last and last["verdict"] == "dropped" and last["value"] is not None:
         print(f"{version.name} had dropped when it was last checked, at {last['time'][:16].replace('T', ' ')}: {last['metric']} {last['value']:.4g}, {'floor' if last['metric'] == 'accuracy' else 'limit'} {last['floor']:.4g}", file=sys.stderr)
     if known.live and ("mae" in known.live.entry) != ("mae" in version.entry):
         print(f"{version.name} is a {'regression' if 'mae' in version.entry else 'classification'}, and {known.live.name}, which it replaces, is not: nothing watches it until `task` in model.toml says so", file=sys.stderr)

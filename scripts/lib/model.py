@@ -228,7 +228,7 @@ def dump(fitted: Pipeline) -> bytes:
     buffer = io.BytesIO()
     try:
         RepeatablePickler(buffer).dump(fitted)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"the fitted model can't be stored: {error}. What `fit` in features.py returns must be plain data: numbers, texts, lists, dicts, arrays, frames.") from error
     return buffer.getvalue()
 

@@ -100,7 +100,7 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
     floor = 1 - bound if binary else float(f"{bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number):.12g}")  # the limit that was named, not one a bit beside it
     first = date.fromordinal(min(day.first for day in evidence.suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
     figures = recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), max(first, begun))
-    return Figures(*figures, floor, decision.statistic, decision.limit, decision.verdict)
+    return Figures(*figures, floor, decision.statistic, decision.limit, decision.verdict if figures[0] is not None else "unknown")
 
 
 def recent(conf: Config, labelled: Iterator[db.Row], first: str) -> tuple[float | None, float | None, float | None, str | None, int]:

@@ -46,7 +46,7 @@ def ticks_within(low: float, high: float, floor: float, ceiling: float, count: i
 def tick_words(ticks: list[float]) -> list[str]:
     """The ticks as texts, all with the decimals that tell them apart."""
     if len(ticks) == 1:
-        return [f"{ticks[0] + 0.0:,.4g}"]
+        return [f"{ticks[0]:,.0f}" if 1e3 <= abs(ticks[0]) < 1e6 else f"{ticks[0] + 0.0:.4g}"]
     step = min((abs(b - a) for a, b in zip(ticks, ticks[1:])), default=1.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     if max(map(abs, ticks), default=0) >= 1e6 or decimals > 6:

@@ -61,7 +61,9 @@ def answers(model, manifest: dict, frame: pd.DataFrame) -> tuple[list, list]:
     try:
         said = model.predict(frame)
     except (ValueError, TypeError) as error:  # such as features.py that gives other columns for other rows
-        raise UserError(f"{model.config.train.estimator} can't predict these rows: {str(error).splitlines()[0]}. Does `build` in features.py give the same columns whatever the rows are?") from error
+        words = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        hint = " Does `build` in features.py give the same columns whatever the rows are?" if model.features.make else ""
+        raise UserError(f"{model.config.train.estimator} can't predict these rows: {words}.{hint}") from error
     chances = score_of(said.probabilities, said.classes, manifest["positive"])
     return said.values.tolist(), chances.tolist() if chances is not None else [""] * len(frame)
 

@@ -57,6 +57,7 @@ class State:
     recent: tuple = ()
     labels: int = 0
     dropped: bool | None = None     # what the last check said, which may have had other settings; None: none has
+    begun: str | None = None        # the hour since when predictions count; "": all
 
     @property
     def settled(self):
@@ -174,7 +175,7 @@ def _close(state, setting):
     if at_rest or spell > setting.longest_spell and not alarm:
         spell, calm = 0, wobble
     recent = (*state.recent, state.today)[-setting.window:]
-    return State(references, wobble, calm, spell, None, recent, state.labels, state.dropped)
+    return State(references, wobble, calm, spell, None, recent, state.labels, state.dropped, state.begun)
 
 
 def _judge(reference, state, variance, limit, setting):

@@ -14,7 +14,9 @@ def fetch(root: Path, config: Config, folder: Path) -> list[Path]:
     if source.csv:
         try:
             found = sorted(path for path in root.glob(source.csv) if path.is_file()) if not Path(source.csv).is_absolute() else absolute(source.csv)
-        except (ValueError, IndexError, NotImplementedError) as error:
+        except IndexError:  # "." or "/"
+            raise UserError(f'[data] csv = "{source.csv}" is a folder; such as "incoming/*.csv".') from None
+        except (ValueError, NotImplementedError) as error:
             raise UserError(f'[data] csv = "{source.csv}" is no pattern for files: {str(error)[:1].lower() + str(error)[1:]}.') from None
         if not found:
             raise UserError(f'no file matches [data] csv = "{source.csv}" (looked in {root}).')

@@ -1,5 +1,6 @@
 """From a candidate to the files of a version, in a folder that is not yet it, and on to the registry."""
 import hashlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,9 @@ from lib.strictjson import as_json, finite
 
 def register(run: Run, paths: ModelPaths, known: tags.Registry, candidate: Candidate, inputs: Inputs, found: list[Part], why: str, texts: dict[str, bytes]) -> tags.Version:
     """The candidate as the next version. texts: as versions.texts gave them when the training began."""
-    fingerprints.refuse_untracked(paths.root)
+    if candidate.model.features.make:
+        for name in fingerprints.untracked(paths):
+            print(f"{run.script}: warning: {name} was imported by features.py and is in no commit: the version's tag does not hold it, and without it the version can't be used. Commit it, and train again.", file=sys.stderr)
     number = registry.next_number(run, known, paths.name)
     fitted = final_pipeline(candidate)
     profiled = ThreadPoolExecutor(1).submit(baseline_file, candidate)  # NumPy's work, for the most part, which leaves room for ours

@@ -18,7 +18,7 @@ PRUNED = ".pruned.json"  # in a model's folder: which versions `prune` took away
 
 def texts(paths: ModelPaths) -> dict[str, bytes]:
     """model.toml, and features.py where there is one, as they lie there: what a version freezes. Read once for a training: who edits them meanwhile means the next one."""
-    return {path.name: path.read_bytes() for path in (paths.config, paths.features) if path.is_file()}
+    return {path.name: path.read_bytes() for path in (paths.config, paths.features) if path.is_file() or path == paths.features and path.exists()}
 
 
 def refuse_other_task(version: Version | None, task: str) -> None:

@@ -52,9 +52,9 @@ def forgotten(root: Path, records: Records, name: str) -> bool:
 
 def limit_of(conf: Config | None, records: Records) -> float | None:
     """The limit that the last check went by, or the one that model.toml names where that asks for more by now."""
-    found = [bounds.named_floor(conf) if conf else None, records.last_check["floor"] if records.last_check else None]
-    found = [limit for limit in found if limit is not None]
-    return (min if conf and conf.task == "regression" else max)(found, default=None)
+    last, errors = records.last_check, conf is not None and conf.task == "regression"
+    found = [bounds.named_floor(conf) if conf else None, last["floor"] if last and (conf is None or (last["metric"] == "mae") == errors) else None]
+    return (min if errors else max)((limit for limit in found if limit is not None), default=None)
 
 
 def mature_day(conf: Config | None, now: str) -> str:
