@@ -17,7 +17,7 @@ type about it), and with MODEL= events [{time, user, trigger, event, words}]. Wh
 import json
 from datetime import datetime
 
-from lib import clock, model_names, overview, runs, terminal
+from lib import clock, db, model_names, overview, runs, tags, terminal
 from lib.errors import UserError
 from lib.runs import Run
 from lib.terminal import Cell, Column
@@ -46,8 +46,15 @@ def work(run: Run) -> int:
     print(*terminal.table(COLUMNS, [cells(fact) for fact in found]), sep="\n")
     print(*below(found, ticks, alerts.get("", []), named), sep="\n")
     if named:
-        print(*last_events(found[0], events), sep="\n")
+        print(*last_events(found[0], events, way_back(run, names[0])), sep="\n")
     return 0
+
+
+def way_back(run: Run, name: str) -> bool:
+    """Whether `make rollback` has a version to go to."""
+    from types import SimpleNamespace
+    rows = db.select(run.db, "SELECT version, action FROM deployments WHERE model = :model ORDER BY deployment", model=name)
+    return bool(tags.live_before([SimpleNamespace(**dict(row)) for row in rows]))
 
 
 def newest_events(run: Run) -> list[dict]:
@@ -117,10 +124,11 @@ def alarm(whose: str, alert: dict) -> str:
     return f"{whose}ALERT {alert['kind']} since {alert['raised'][:16].replace('T', ' ')}: {alert['text']}"
 
 
-def last_events(fact: dict, events: list[dict]) -> list[str]:
+def last_events(fact: dict, events: list[dict], back: bool) -> list[str]:
+    """back: whether there is a version to roll back to."""
     from lib import history
     lines = ["", f"last events of {fact['model']}:" if events else f"{fact['model']}: nothing has happened yet", *map(short, history.lines(events))]
-    return lines + ["", *(f"next: {command}" for command in suggestions(fact))]
+    return lines + ["", *(f"next: {command}" for command in suggestions(fact, back))]
 
 
 def short(line: str) -> str:
@@ -128,7 +136,7 @@ def short(line: str) -> str:
     return line if len(line) <= LONGEST else line[:LONGEST - 1] + "…"
 
 
-def suggestions(fact: dict) -> list[str]:
+def suggestions(fact: dict, back: bool) -> list[str]:
     """What one would type now, the most pressing first."""
     name, kinds = fact["model"], {alert["kind"] for alert in fact["alerts"]}
     if fact["version"] is None:
@@ -136,7 +144,7 @@ def suggestions(fact: dict) -> list[str]:
     found = [fact["type"]] if fact["type"] else []
     if "dropped" in kinds or fact["check"] and fact["check"]["verdict"] == "dropped":
         found.append(f"make retrain MODEL={name}    # learn the newest labelled rows, deploy what is better")
-        found.append(f"make rollback MODEL={name}    # back to the version before")
+        found += [f"make rollback MODEL={name}    # back to the version before"] if back else []
     if fact["drift"] and fact["drift"]["found"]:
         found.append(short(f"make drift MODEL={name}    # {fact['drift']['worst'] or 'which columns, and by how much'}"))
     if not fact["check"] or not fact["live"]["labels"]:

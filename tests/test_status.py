@@ -162,7 +162,10 @@ def test_one_model_shows_its_alerts_its_last_ten_events_and_what_to_type(bare):
     text = status(bare, MODEL="cancer")
     assert "cancer: ALERT dropped since 2026-11-23 07:07: accuracy 0.9 is too low" in text
     assert "last events of cancer:" in text and "v1 went live (the newest)" in text
-    assert "next: make retrain MODEL=cancer" in text
+    assert "next: make retrain MODEL=cancer" in text and "make rollback" not in text  # there is nothing to go back to
+    change(bare, "INSERT INTO deployments (model, deployment, version, replaced, action, time, user, host, reason, run_uuid, tag) VALUES ('cancer', 2, 2, 1, 'deploy', '2026-11-23T07:00:00Z', 'ada', 'h', 'x', 'u', 'cancer/deploy-2')")
+    change(bare, "INSERT INTO deployments (model, deployment, version, replaced, action, time, user, host, reason, run_uuid, tag) VALUES ('cancer', 3, 1, 2, 'deploy', '2026-11-23T07:01:00Z', 'ada', 'h', 'x', 'u', 'cancer/deploy-3')")
+    assert "next: make rollback MODEL=cancer    # back to the version before\n" in status(bare, MODEL="cancer")
     events = json.loads(status(bare, MODEL="cancer", JSON=1))["models"][0]["events"]
     assert 1 < len(events) <= 10 and set(events[0]) == {"time", "user", "trigger", "event", "words"}
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
