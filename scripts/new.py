@@ -13,7 +13,6 @@ from lib.files import ModelPaths
 from lib.names import nearest, not_learnt
 from lib.runs import Run
 
-
 NONE = "-"  # ID= or TIME=: no column, whatever one looks like
 
 

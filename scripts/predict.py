@@ -88,17 +88,17 @@ def score(model, manifest: dict, source: Path, header: csvfile.Header, digest: s
     from lib import dataset, scoring
     conf = model.config
     names = [name for name in conf.columns if name in header.names and name != conf.target]
-    missing = [name for name in (*conf.features, *([conf.id] if conf.id else [])) if name not in names and not conf.columns[name].nullable]
-    if missing:
-        raise UserError(f"{source} has no column {csvfile.listed(missing)}, which v{version.number} needs.")
     ignored = [name for name in header.names if name not in conf.columns]
-    absent = [name for name in conf.features if name not in header.names]
+    absent = [name for name in (*conf.features, *([conf.id] if conf.id else [])) if name not in names]
     for name in absent:
         meant = next((other for other in ignored if squeezed(other) == squeezed(name) != ""), None)
         if meant is not None:
             raise UserError(f"{source} has no column {name!r}, but {meant!r}. Give it the name that v{version.number} knows.")
+    missing = [name for name in absent if name == conf.id or not conf.columns[name].nullable]
+    if missing:
+        raise UserError(f"{source} has no column {csvfile.listed(missing)}, which v{version.number} needs.")
     if absent:
-        print(f"{version.model}: warning: {source} has no column {csvfile.listed(absent)}: its values count as missing in every row", file=sys.stderr)
+        print(f"{version.model}: warning: {source} has no column {csvfile.listed(absent)}: counted as missing in every row", file=sys.stderr)
     if ignored:
         print(f"{version.model}: columns not used: {csvfile.listed(ignored, str)}", file=sys.stderr)
     if answers:

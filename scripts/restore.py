@@ -75,7 +75,7 @@ def restore(run: Run, paths: ModelPaths, problems: list[str]) -> None:
             trying(run, problems, bring_back_version, run, paths, version)
         known = trying(run, problems, registry.settle, run, paths) or known
     live = known.live is not None and paths.production.exists() and versions.live_number(paths) == known.live.number
-    print(f"{paths.name}: {f'v{known.live.number} is live' if live else 'nothing is live'}, {len(known.deployments)} deployments on record")
+    print(f"{paths.name}: {f'v{known.live.number} is live' if live else 'nothing is live'}, {plural(len(known.deployments), 'deployment')} on record")
 
 
 def fetch_objects(run: Run, paths: ModelPaths, known: Registry) -> None:

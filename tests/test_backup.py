@@ -86,7 +86,7 @@ def test_a_lost_machine_comes_back_from_a_clone_of_the_backup(saved):
     other = clone(saved)
     done = other.run("restore", FROM=backup_of(saved))
     assert done.stderr == ""
-    assert "cancer v1: restored, 7 files verified\ncancer v2: restored, 7 files verified\ncancer: v1 is live, 1 deployments on record\n" in done.stdout
+    assert "cancer v1: restored, 7 files verified\ncancer v2: restored, 7 files verified\ncancer: v1 is live, 1 deployment on record\n" in done.stdout
     assert contents(other, "models", "data", "scripts") == contents(saved, "models", "data", "scripts")
     assert os.readlink(other.root / "models/cancer/production") == "v1"
     for table in ("versions", "deployments", "params", "metrics", "batches", "checks", "outcomes"):

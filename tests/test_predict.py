@@ -155,10 +155,12 @@ def test_a_column_that_may_be_missing_is_told_where_it_is_and_refused_where_it_i
     trained.run("deploy")
     source = rows_csv(trained, count=3)
     text = source.read_text()
+    source.write_text(text.replace("mean texture", "Mean texture", 1))  # one that may not be missing
+    assert trained.run("predict", code=2, CSV=source).stderr.endswith("has no column 'mean texture', but 'Mean texture'. Give it the name that v3 knows.\n")
     source.write_text(text.replace("mean radius", "Mean_Radius", 1))
     assert trained.run("predict", code=2, CSV=source).stderr.endswith("has no column 'mean radius', but 'Mean_Radius'. Give it the name that v3 knows.\n") and log(trained) == []
     source.write_text(text.replace("mean radius", "size", 1))
-    assert "has no column 'mean radius': its values count as missing in every row" in trained.run("predict", CSV=source).stderr
+    assert "has no column 'mean radius': counted as missing in every row" in trained.run("predict", CSV=source).stderr
 
 
 def test_features_that_come_out_otherwise_for_other_rows_are_one_line(trained):

@@ -14,8 +14,8 @@ from lib.wobble import Day
 LAST = 14  # days with labels that say how good the version before was
 
 
-def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, until: str) -> tuple[sequential.State, str]:
-    """The test of the live version, told of its outcomes until the hour `until`, and the hour since when they count; what it was told goes on record.
+def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: sequential.Setting, until: str) -> sequential.State:
+    """The test of the live version, told of its outcomes until the hour `until`; what it was told goes on record.
 
     Each label is told once, whenever it comes. Where some that it was told of are others now, or no longer there, all is told anew.
     """
@@ -46,7 +46,7 @@ def feed(run: Run, paths: ModelPaths, conf: Config, known: Registry, setting: se
         before = told_of(before, news(own) if before is told else all_days(own), setting)
         db.set_detector_state(run.db, paths.name, deployment.number, "before", before.to_json())
     db.mark_fed(*of_live, until)
-    return state, begun
+    return state
 
 
 def told_of(state: sequential.State, days: Iterable[Day], setting: sequential.Setting) -> sequential.State:

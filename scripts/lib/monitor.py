@@ -94,12 +94,12 @@ def by_sequence(run: Run, paths: ModelPaths, conf: Config, known: Registry, unti
     """The sequential test: it is told what is new since the last check, by day; then its verdict."""
     setting, binary = evidence.sequential_setting(conf), conf.task == "classification"
     with db.transaction(run.db):
-        state, begun = evidence.feed(run, paths, conf, known, setting, until)
+        state = evidence.feed(run, paths, conf, known, setting, until)
     decision = sequential.decide(state, setting)
     bound = next(each.bound for each in state.references if each.name == decision.reference) if decision.verdict == "dropped" else min(evidence.limits(state))
     floor = 1 - bound if binary else float(f"{bound * sequential.CLIP * bounds.yardstick(conf, known, known.live.number):.12g}")  # the limit that was named, not one a bit beside it
     first = date.fromordinal(min(day.first for day in evidence.suspicious_days(state))).isoformat() if decision.verdict == "dropped" else ""
-    figures = recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), max(first, begun))
+    figures = recent(conf, db.labelled_hours(run.db, paths.name, known.live.number, until), max(first, state.begun))
     return Figures(*figures, floor, decision.statistic, decision.limit, decision.verdict if figures[0] is not None else "unknown")
 
 
